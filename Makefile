@@ -1,0 +1,65 @@
+# snapsync: plain make and pkg-config.  `make POSIX=1` builds without any
+# platform's better calls; SANITIZE=1 with address and undefined behaviour
+# sanitizers (see check-asan).
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+BUILD ?= build
+
+CFLAGS ?= -O2 -g
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes \
+       -Wstrict-prototypes -Wpointer-arith
+ifneq ($(WERROR),0)
+WARN += -Werror
+endif
+HARDEN = -fstack-protector-strong -fPIE
+ifeq ($(SANITIZE),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+HARDEN += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64
+LDFLAGS += -pie -Wl,-z,relro,-z,now
+
+PLATFORM := $(if $(POSIX),plain,$(if $(filter Linux,$(shell uname -s)),linux,plain))
+# Layers, lowest first.
+LAYERS = base tree data snap wire link ship apply
+PLATFORM_FILES = $(foreach p,linux plain,$(wildcard src/*/*_$(p).c))
+SRC_base = $(wildcard src/base/*.c)
+LIB_SRC = $(filter-out $(PLATFORM_FILES),$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))) \
+          $(wildcard src/*/*_$(PLATFORM).c)
+LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
+HELPER_MAIN = src/cli/helper.c
+CLI_SRC = $(filter-out $(HELPER_MAIN),$(wildcard src/cli/*.c))
+CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o)
+HELPER_OBJ = $(HELPER_MAIN:%.c=$(BUILD)/%.o)
+
+# The helper links neither SQLite nor libssh2.
+HELPER_LIBS = $(shell $(PKG_CONFIG) --libs libxxhash libzstd)
+ALL_LIBS = $(shell $(PKG_CONFIG) --libs sqlite3 libssh2 libxxhash libzstd) -lpthread
+DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags sqlite3 libssh2 libxxhash libzstd 2>/dev/null)
+COMPILE = $(CC) $(CPPFLAGS) $(DEP_CFLAGS) -std=c11 $(CFLAGS) $(WARN) $(HARDEN)
+
+all: $(BUILD)/snapsync $(BUILD)/snapsync-helper $(BUILD)/libsnapsync.a
+
+$(BUILD)/libsnapsync.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/snapsync: $(CLI_OBJ) $(BUILD)/libsnapsync.a
+	@echo "  LD $@"; $(CC) $(CFLAGS) -o $@ $(CLI_OBJ) $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
+
+$(BUILD)/snapsync-helper: $(HELPER_OBJ) $(BUILD)/libsnapsync.a
+	@echo "  LD $@"; $(CC) $(CFLAGS) -o $@ $(HELPER_OBJ) $(BUILD)/libsnapsync.a $(LDFLAGS) $(HELPER_LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(COMPILE) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf build build-*
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
+.PHONY: all clean

@@ -1,0 +1,97 @@
+/* Linux: O_PATH, statx's birth time, syncfs, sync_file_range. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "fsys_local.h"
+
+int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err)
+{
+	int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	flags |= list ? O_RDONLY : O_PATH;
+	do
+		fd = openat(fsys_at(dirfd), name, flags);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? fsys_fail(err, "open", name) : fd;
+}
+
+uint64_t fsys_birth(int dirfd, const char *name)
+{
+	struct statx x;
+	int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_AS_STAT;
+
+	if (!name)
+		flags |= AT_EMPTY_PATH;
+	if (statx(fsys_at(dirfd), name ? name : "", flags, STATX_BTIME, &x) < 0)
+		return 0;
+	if (!(x.stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec;
+}
+
+int fsys_sync_fs(int fd, struct err *err)
+{
+	return syncfs(fd) < 0 ? fsys_fail(err, "syncfs", NULL) : 1;
+}
+
+void fsys_flush_hint(int fd)
+{
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+/* fchmodat with AT_SYMLINK_NOFOLLOW is not to be had before Linux 6.6, and
+ * O_PATH descriptors refuse fchmod; the name of such a descriptor in /proc
+ * does it without a race.  Where /proc is not mounted: a real descriptor. */
+int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
+{
+	char proc[64];
+	struct stat st;
+	int fd = openat(fsys_at(dirfd), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return fsys_fail(err, "open", name);
+	if (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode)) {
+		close(fd);
+		return err_sys(err, ERR_UNSUPPORTED, ELOOP, "chmod %s", name);
+	}
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	r = chmod(proc, (mode_t)mode);
+	if (r < 0 && errno == ENOENT) {
+		int real = openat(fsys_at(dirfd), name,
+				  O_RDONLY | O_NONBLOCK | O_NOFOLLOW |
+					  O_CLOEXEC);
+
+		r = real < 0 ? -1 : fchmod(real, (mode_t)mode);
+		fsys_close(real);
+	}
+	if (r < 0)
+		r = fsys_fail(err, "chmod", name);
+	close(fd);
+	return r;
+}
+
+void fsys_rdev_split(dev_t rdev, uint32_t *major_out, uint32_t *minor_out)
+{
+	*major_out = major(rdev);
+	*minor_out = minor(rdev);
+}
+
+dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in)
+{
+	return makedev(major_in, minor_in);
+}
+
+enum fsys_type fsys_dirent_type(const struct dirent *e)
+{
+	return e->d_type == DT_UNKNOWN ? FSYS_NONE
+				       : fsys_type_of(DTTOIF(e->d_type));
+}

@@ -1,0 +1,20 @@
+/* What the files of fsys share among themselves. */
+#ifndef SNAPSYNC_FSYS_LOCAL_H
+#define SNAPSYNC_FSYS_LOCAL_H
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#include "snapsync/fsys.h"
+
+/* Record errno for `call` on `name` (may be NULL). */
+int fsys_fail(struct err *err, const char *call, const char *name);
+/* FSYS_CWD to AT_FDCWD. */
+int fsys_at(int dirfd);
+enum fsys_type fsys_type_of(mode_t mode);
+/* Of the platform's file: */
+void fsys_rdev_split(dev_t rdev, uint32_t *major_out, uint32_t *minor_out);
+dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in);
+enum fsys_type fsys_dirent_type(const struct dirent *e);
+
+#endif
