@@ -14,7 +14,7 @@
  * '*' stops at '/', '**' does not, '?' is any byte but '/', [..] a class; a
  * pattern without '/' (but a trailing one) and without '**' is matched against
  * the last component, else against the end of the path at a component
- * boundary.  "dir/***" is the directory and all below it.  A directory that is
+ * boundary.  A pattern "dir/" and three stars is the directory and all below it.  A directory that is
  * not wanted is not looked into.  See rsync(1), FILTER RULES.
  *
  * A rule that is not supported (per-directory merge files) is -ERR_USAGE with

@@ -168,6 +168,8 @@ int fsys_list_open(int fd, struct fsys_list **out, struct err *err)
 		free(l);
 		return r;
 	}
+	/* The descriptor may be a copy of one that was listed before. */
+	rewinddir(l->dir);
 	*out = l;
 	return 0;
 }
