@@ -1,0 +1,310 @@
+#include "snapsync/mirror.h"
+
+#include <string.h>
+
+#include "row.h"
+#include "store_local.h"
+
+bool attr_same_meta(const struct attr *a, const struct attr *b)
+{
+	if (a->type != b->type || a->uid != b->uid || a->gid != b->gid)
+		return false;
+	return a->type == FSYS_SYMLINK || a->mode == b->mode;
+}
+
+bool attr_same(const struct attr *a, const struct attr *b)
+{
+	if (!attr_same_meta(a, b) || a->mtime.s != b->mtime.s ||
+	    a->mtime.ns != b->mtime.ns)
+		return false;
+	if (a->type == FSYS_CHAR || a->type == FSYS_BLOCK)
+		return a->rdev_major == b->rdev_major &&
+		       a->rdev_minor == b->rdev_minor;
+	if (a->type != FSYS_FILE && a->type != FSYS_SYMLINK)
+		return true;
+	return a->size == b->size && a->hashed == b->hashed &&
+	       (!a->hashed || hash_equal(&a->hash, &b->hash));
+}
+
+/* Bind dest, parent, name as ?1 ?2 ?3. */
+static struct sql *at_place(struct store *s, const char *text, int64_t dest,
+			    struct place at, struct err *err)
+{
+	struct sql *q = db_sql(s->db, text, err);
+
+	if (q) {
+		db_int(q, 1, dest);
+		db_int(q, 2, at.parent);
+		db_blob(q, 3, at.name, at.len);
+	}
+	return q;
+}
+
+static int inode_type(struct store *s, int64_t id, enum fsys_type *type,
+		      struct err *err)
+{
+	struct sql *q = db_sql(s->db, "SELECT type FROM inode WHERE id=?1",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, id);
+	r = db_step(q, err);
+	*type = r > 0 ? (enum fsys_type)db_col_int(q, 0) : FSYS_NONE;
+	db_reset(q);
+	return r;
+}
+
+int mirror_get(struct store *s, int64_t dest, struct place at, int64_t *inode,
+	       enum fsys_type *type, struct err *err)
+{
+	struct sql *q = at_place(s,
+				 "SELECT inode, type FROM dest_name"
+				 " WHERE dest=?1 AND parent=?2 AND name=?3",
+				 dest, at, err);
+	int r = q ? db_step(q, err) : err->code;
+
+	if (r > 0) {
+		*inode = db_col_int(q, 0);
+		*type = (enum fsys_type)db_col_int(q, 1);
+		db_reset(q);
+		return *inode != 0;
+	}
+	db_reset(q);
+	if (r < 0)
+		return r;
+	*type = FSYS_NONE;
+	r = store_name_get(s, at, inode, err);
+	return r > 0 ? inode_type(s, *inode, type, err) : r;
+}
+
+/* Rows of (parent, name, inode, type) into the list. */
+static int collect(struct sql *q, struct name_list *out, struct err *err)
+{
+	struct place at;
+	struct view v;
+	int r;
+
+	while ((r = db_step(q, err)) > 0) {
+		v = db_col_blob(q, 1);
+		at.parent = db_col_int(q, 0);
+		at.name = (const char *)v.p;
+		at.len = v.len;
+		r = name_list_add(out, at, db_col_int(q, 2),
+				  (enum fsys_type)db_col_int(q, 3), err);
+		if (r < 0)
+			break;
+	}
+	db_reset(q);
+	return r;
+}
+
+int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
+		    struct name_list *out, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db,
+		"SELECT parent, name, inode, type FROM dest_name"
+		" WHERE dest=?1 AND inode=?2 AND inode<>0 UNION ALL"
+		" SELECT n.parent, n.name, n.inode, i.type FROM name n"
+		" JOIN inode i ON i.id=n.inode"
+		" LEFT JOIN dest_name d ON d.dest=?1 AND d.parent=n.parent"
+		"  AND d.name=n.name"
+		" WHERE n.inode=?2 AND d.dest IS NULL",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	return collect(q, out, err);
+}
+
+int mirror_names_in(struct store *s, int64_t dest, int64_t parent,
+		    struct name_list *out, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db,
+		"SELECT parent, name, inode, type FROM dest_name"
+		" WHERE dest=?1 AND parent=?2 AND inode<>0 UNION ALL"
+		" SELECT n.parent, n.name, n.inode, i.type FROM name n"
+		" JOIN inode i ON i.id=n.inode"
+		" LEFT JOIN dest_name d ON d.dest=?1 AND d.parent=n.parent"
+		"  AND d.name=n.name"
+		" WHERE n.parent=?2 AND d.dest IS NULL"
+		" ORDER BY name",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, parent);
+	return collect(q, out, err);
+}
+
+int mirror_inode(struct store *s, int64_t dest, int64_t inode,
+		 struct attr *out, struct err *err)
+{
+	struct sql *q = db_sql(s->db,
+			       "SELECT " ROW_ATTR " FROM dest_inode"
+			       " WHERE dest=?1 AND inode=?2",
+			       err);
+	struct inode_row row;
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	r = db_step(q, err);
+	if (r > 0)
+		row_get_attr(q, 0, out);
+	db_reset(q);
+	if (r != 0)
+		return r;
+	r = store_inode_get(s, inode, &row, err);
+	if (r > 0)
+		*out = row.a;
+	return r;
+}
+
+int mirror_set(struct store *s, int64_t dest, struct place at, int64_t inode,
+	       enum fsys_type type, struct err *err)
+{
+	struct sql *q;
+	int64_t want;
+	int r = store_name_get(s, at, &want, err);
+
+	if (r < 0)
+		return r;
+	if (want == inode)
+		q = at_place(s,
+			     "DELETE FROM dest_name WHERE dest=?1 AND"
+			     " parent=?2 AND name=?3",
+			     dest, at, err);
+	else
+		q = at_place(s,
+			     "INSERT OR REPLACE INTO dest_name"
+			     " VALUES(?1, ?2, ?3, ?4, ?5)",
+			     dest, at, err);
+	if (!q)
+		return err->code;
+	if (want != inode) {
+		db_int(q, 4, inode);
+		db_int(q, 5, inode ? type : FSYS_NONE);
+	}
+	return db_run(q, err);
+}
+
+int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
+		       struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db, "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	return db_run(q, err);
+}
+
+int mirror_set_inode(struct store *s, int64_t dest, int64_t inode,
+		     const struct attr *a, struct err *err)
+{
+	struct inode_row row;
+	struct sql *q;
+	int r = store_inode_get(s, inode, &row, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0 || attr_same(&row.a, a))
+		return mirror_adopt_inode(s, dest, inode, err);
+	q = db_sql(s->db,
+		   "INSERT OR REPLACE INTO dest_inode VALUES(?1, ?2, ?3, ?4,"
+		   " ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	row_put_attr(q, 3, a);
+	return db_run(q, err);
+}
+
+int mirror_touch_dir(struct store *s, int64_t dest, int64_t inode,
+		     struct err *err)
+{
+	struct attr a;
+	int r;
+
+	if (inode <= 0)
+		return 0;
+	r = mirror_inode(s, dest, inode, &a, err);
+	if (r <= 0)
+		return r;
+	a.mtime.ns = UINT32_MAX; /* no real time: never equal */
+	return mirror_set_inode(s, dest, inode, &a, err);
+}
+
+int mirror_drop_below(struct store *s, int64_t dest, int64_t parent,
+		      struct err *err)
+{
+	struct sql *q = db_sql(s->db,
+			       "DELETE FROM dest_name WHERE dest=?1 AND"
+			       " parent=?2 AND NOT EXISTS"
+			       " (SELECT 1 FROM inode WHERE id=?2)",
+			       err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, parent);
+	return db_run(q, err);
+}
+
+int mirror_pending(struct store *s, int64_t dest, int64_t *names,
+		   int64_t *inodes, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db,
+		"SELECT (SELECT count(*) FROM dest_name WHERE dest=?1),"
+		" (SELECT count(*) FROM dest_inode WHERE dest=?1)",
+		err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	r = db_step(q, err);
+	*names = r > 0 ? db_col_int(q, 0) : 0;
+	*inodes = r > 0 ? db_col_int(q, 1) : 0;
+	db_reset(q);
+	return r < 0 ? r : 0;
+}
+
+/* The children that M has below `from` are now below `to`: what S says of
+ * them there stays, what M had there is replaced. */
+int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to,
+		 struct err *err)
+{
+	struct name_list names;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = mirror_names_in(s, dest, from, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++) {
+		struct place at = names.rows[i].at;
+
+		r = mirror_set(s, dest, at, 0, FSYS_NONE, err);
+		at.parent = to;
+		if (r >= 0)
+			r = mirror_set(s, dest, at, names.rows[i].inode,
+				       names.rows[i].type, err);
+	}
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}

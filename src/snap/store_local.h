@@ -1,0 +1,18 @@
+/* What store.c and store_name.c and mirror.c share. */
+#ifndef SNAPSYNC_STORE_LOCAL_H
+#define SNAPSYNC_STORE_LOCAL_H
+
+#include "snapsync/mirror.h"
+#include "snapsync/store.h"
+
+struct store {
+	struct db *db;
+	uint64_t seed;
+	int64_t last_id;
+	int64_t *dests;		/* ids of all destinations */
+	size_t dest_count, dest_cap;
+};
+
+int store_load_dests(struct store *s, struct err *err);
+
+#endif
