@@ -154,7 +154,15 @@ int store_config_get(struct store *s, const char *key, struct view *out,
 		return err->code;
 	db_text(q, 1, key);
 	r = db_step(q, err);
-	*out = r > 0 ? db_col_blob(q, 0) : view_of("", 0);
+	*out = view_of("", 0);
+	if (r > 0)
+		*out = db_col_blob(q, 0);
+	if (out->len > sizeof(s->value))
+		*out = view_of("", 0);
+	if (out->len)
+		memcpy(s->value, out->p, out->len);
+	out->p = s->value;
+	db_reset(q);
 	return r;
 }
 

@@ -84,6 +84,13 @@ int store_name_set(struct store *s, struct place at, int64_t old,
 	size_t i;
 	int r = 0;
 
+	/* What the caller read may be older than his own last change. */
+	if (old) {
+		r = store_name_get(s, at, &old, err);
+		if (r < 0)
+			return r;
+		r = 0;
+	}
 	if (old == inode)
 		return 0;
 	for (i = 0; r == 0 && i < s->dest_count; i++)

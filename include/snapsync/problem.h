@@ -1,0 +1,26 @@
+/*
+ * problem: what could not be synchronised, with its reason, until it can.
+ *
+ * Rows are kept per destination (0: the source itself) and path.  The source's
+ * are found again by every pass: begin, note..., end drops those not found
+ * again.
+ */
+#ifndef SNAPSYNC_PROBLEM_H
+#define SNAPSYNC_PROBLEM_H
+
+#include "snapsync/store.h"
+
+int problem_note(struct store *s, int64_t dest, struct view path, int code,
+		 const char *text, struct err *err);
+/* It works now. */
+int problem_clear(struct store *s, int64_t dest, struct view path, struct err *err);
+/* Drop rows of dest not noted since `since` (nanoseconds, real time). */
+int problem_expire(struct store *s, int64_t dest, int64_t since, struct err *err);
+/* How many, for this destination and the source. */
+int problem_count(struct store *s, int64_t dest, int64_t *out, struct err *err);
+
+typedef int (*problem_fn)(void *arg, struct view path, const char *code,
+			  const char *text, int64_t first_s, int64_t count);
+int problem_each(struct store *s, int64_t dest, problem_fn fn, void *arg, struct err *err);
+
+#endif

@@ -1,0 +1,536 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pass_local.h"
+#include "row.h"
+#include "snapsync/path.h"
+#include "snapsync/problem.h"
+
+#define TARGET_MAX 65536
+
+static uint64_t wrap_time(struct fsys_time t)
+{
+	return (uint64_t)t.s * 1000000000u + t.ns;
+}
+
+/* ------------------------------------------------------------ fingerprint */
+
+/* What of an entry goes into its directory's fingerprint. */
+static struct hash print_entry(const struct pass *p,
+			       const struct scan_entry *e, int64_t dev)
+{
+	struct {
+		uint64_t dev, ino, size, mtime, ctime, nlink, owner, rdev;
+		uint64_t kind, name;
+	} f;
+	uint64_t seed = store_seed(p->s);
+
+	f.dev = (uint64_t)dev;
+	f.ino = e->st.ino;
+	f.size = e->st.size;
+	f.mtime = wrap_time(e->st.mtime);
+	f.ctime = wrap_time(e->st.ctime);
+	f.nlink = e->st.nlink;
+	f.owner = (uint64_t)e->st.uid << 32 | e->st.gid;
+	f.rdev = (uint64_t)e->st.rdev_major << 32 | e->st.rdev_minor;
+	f.kind = (uint64_t)e->st.type << 32 | e->st.mode;
+	f.name = hash_u64(e->name, e->len, seed);
+	return hash_of(&f, sizeof(f), seed);
+}
+
+/* 1 and the fingerprint; 0 where there can be none (an entry could not be
+ * stat-ed, or lies on a file system not met before in this pass). */
+static int print_dir(struct pass *p, const struct scan_dir *dir,
+		     struct hash *out, struct err *err)
+{
+	uint64_t last = UINT64_MAX;
+	struct hash one;
+	int64_t dev = 0;
+	size_t i, k;
+
+	(void)err;
+	memset(out, 0, sizeof(*out));
+	for (i = 0; i < dir->count; i++) {
+		const struct scan_entry *e = &dir->entries[i];
+
+		if (e->st.type == FSYS_NONE)
+			return 0;
+		if (e->st.dev != last) {
+			for (k = 0; k < p->device_count; k++)
+				if (p->devices[k].st_dev == e->st.dev)
+					break;
+			if (k == p->device_count)
+				return 0;
+			dev = p->devices[k].id;
+			last = e->st.dev;
+		}
+		one = print_entry(p, e, dev);
+		hash_add(out, &one);
+	}
+	return 1;
+}
+
+/* ------------------------------------------------------------ rows */
+
+/* Names and inode rows of the directory, ordered by name. */
+static int load_rows(struct pass *p, int64_t dir, struct err *err)
+{
+	struct sql *q = db_sql(
+		store_db(p->s),
+		"SELECT n.name, i.id, i.dev, i.ino, i.birth, i.ctime, i.nlink,"
+		" i.flags, i.type, i.mode, i.uid, i.gid, i.rdev, i.size,"
+		" i.mtime, i.mtime_ns, i.hash FROM name n"
+		" JOIN inode i ON i.id = n.inode WHERE n.parent=?1"
+		" ORDER BY n.name",
+		err);
+	struct inode_row *row;
+	struct view name;
+	struct place at;
+	int r;
+
+	name_list_clear(&p->names);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dir);
+	while ((r = db_step(q, err)) > 0) {
+		name = db_col_blob(q, 0);
+		at.parent = dir;
+		at.name = (const char *)name.p;
+		at.len = name.len;
+		r = vec_grow((void **)&p->rows, &p->rows_cap,
+			     p->names.count + 1, sizeof(*p->rows), err);
+		if (r < 0)
+			break;
+		row = &p->rows[p->names.count];
+		row->id = db_col_int(q, 1);
+		row->dev = db_col_int(q, 2);
+		row->ino = (uint64_t)db_col_int(q, 3);
+		row->birth = (uint64_t)db_col_int(q, 4);
+		row->ctime = (uint64_t)db_col_int(q, 5);
+		row->nlink = (uint64_t)db_col_int(q, 6);
+		row->flags = (unsigned)db_col_int(q, 7);
+		row_get_attr(q, 8, &row->a);
+		r = name_list_add(&p->names, at, row->id, row->a.type, err);
+		if (r < 0)
+			break;
+	}
+	db_reset(q);
+	return r;
+}
+
+static void row_of(const struct scan_entry *e, int64_t dev,
+		   struct inode_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->dev = dev;
+	row->ino = e->st.ino;
+	row->ctime = wrap_time(e->st.ctime);
+	row->nlink = e->st.nlink;
+	row->a.type = e->st.type;
+	row->a.mode = e->st.mode;
+	row->a.uid = e->st.uid;
+	row->a.gid = e->st.gid;
+	row->a.rdev_major = e->st.rdev_major;
+	row->a.rdev_minor = e->st.rdev_minor;
+	row->a.size = e->st.size;
+	row->a.mtime = e->st.mtime;
+}
+
+/* A symbolic link's content is its target, and is read at once. */
+static int read_target(struct pass *p, const struct scan_dir *dir,
+		       const struct scan_entry *e, struct inode_row *row,
+		       struct err *err)
+{
+	char *target = malloc(TARGET_MAX);
+	ssize_t n;
+
+	if (!target)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	n = fsys_readlink(dir->fd, e->name, target, TARGET_MAX, err);
+	if (n >= 0) {
+		row->a.hash = hash_of(target, (size_t)n, store_seed(p->s));
+		row->a.hashed = true;
+		row->a.size = (uint64_t)n;
+	}
+	free(target);
+	return 0;
+}
+
+/* The inode is the one of the row, looked at again. `explained`: a changed
+ * ctime is no wonder, since its names changed. */
+static int compare_inode(struct pass *p, const struct scan_dir *dir,
+			 const struct scan_entry *e, struct inode_row *old,
+			 struct inode_row *new, bool explained,
+			 struct err *err)
+{
+	struct inode_row was = *old;
+	bool same_stat = old->ctime == new->ctime &&
+			 old->nlink == new->nlink && old->dev == new->dev &&
+			 old->ino == new->ino &&
+			 old->a.size == new->a.size &&
+			 old->a.mode == new->a.mode &&
+			 old->a.uid == new->a.uid &&
+			 old->a.gid == new->a.gid &&
+			 old->a.mtime.s == new->a.mtime.s &&
+			 old->a.mtime.ns == new->a.mtime.ns;
+	bool young = old->a.type == FSYS_FILE && (old->flags & STORE_YOUNG);
+	int r;
+
+	new->id = old->id;
+	new->birth = old->birth;
+	if (same_stat && !young) {
+		*new = *old;
+		return 0;
+	}
+	if (new->a.type == FSYS_SYMLINK) {
+		r = read_target(p, dir, e, new, err);
+		if (r < 0)
+			return r;
+	}
+	/* A new ctime with the same size and mtime can be an edit whose mtime
+	 * was put back: the content is read again before it counts as known.
+	 * Where it never was known (adopted by size and mtime), a change of
+	 * owner, mode or names explains the new ctime; nothing else does. */
+	if (new->a.type == FSYS_FILE && !old->a.hashed && !explained &&
+	    old->nlink == new->nlink && attr_same_meta(&old->a, &new->a) &&
+	    old->a.mtime.s == new->a.mtime.s &&
+	    old->a.mtime.ns == new->a.mtime.ns) {
+		was.a.hashed = true;
+		memset(&was.a.hash, 0, sizeof(was.a.hash));
+	}
+	p->walk_changes++;
+	return store_inode_set(p->s, &was, new, err);
+}
+
+/* ------------------------------------------------------------ names */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct scan_entry *x = *(const struct scan_entry *const *)a;
+	const struct scan_entry *y = *(const struct scan_entry *const *)b;
+	size_t n = x->len < y->len ? x->len : y->len;
+	int c = memcmp(x->name, y->name, n);
+
+	return c ? c : x->len < y->len ? -1 : x->len > y->len;
+}
+
+/* A known directory turned up under another name: was it moved, or is it in
+ * the tree twice (a bind mount)?  1 if the old name still leads to it. */
+static int still_there(struct pass *p, const struct name_row *old,
+		       const struct inode_row *row, uint64_t st_dev,
+		       struct err *err)
+{
+	struct buf path;
+	struct view rest, name;
+	struct fsys_stat st;
+	int r, fd, next;
+
+	buf_init(&path, 1 << 20);
+	r = store_path(p->s, old->at, &path, err);
+	fd = r > 0 ? fsys_dup(p->root_fd, err) : -1;
+	rest = view_of(path.data, path.len);
+	r = 0;
+	while (fd >= 0 && path_next(&rest, &name)) {
+		char one[PATH_NAME_MAX + 1];
+
+		snprintf(one, sizeof(one), "%.*s", (int)name.len,
+			 (const char *)name.p);
+		if (rest.len == 0) {
+			r = fsys_stat(fd, one, &st, err) == 0 &&
+			    st.ino == row->ino && st.dev == st_dev;
+			break;
+		}
+		next = fsys_open_dir(fd, one, false, err);
+		fsys_close(fd);
+		fd = next;
+	}
+	fsys_close(fd);
+	buf_release(&path);
+	return r;
+}
+
+/* A directory has one name: its old ones go.  0: it is a second appearance
+ * of a directory that is still in its old place. */
+static int leave_old_names(struct pass *p, const struct scan_entry *e,
+			   const struct inode_row *row, struct err *err)
+{
+	struct name_list old;
+	size_t i;
+	int r;
+
+	name_list_init(&old);
+	r = store_names_of(p->s, row->id, &old, err);
+	for (i = 0; r >= 0 && i < old.count; i++) {
+		r = still_there(p, &old.rows[i], row, e->st.dev, err);
+		if (r > 0) {
+			name_list_release(&old);
+			return 0;
+		}
+		r = store_name_set(p->s, old.rows[i].at, row->id, FSYS_DIR, 0,
+				   err);
+		if (r == 0)
+			r = gone_note(p, old.rows[i].at, row->id, FSYS_DIR,
+				      err);
+		if (r == 0)
+			r = store_print_set(p->s, old.rows[i].at.parent, NULL,
+					    err);
+	}
+	name_list_release(&old);
+	return r < 0 ? r : 1;
+}
+
+static int note_problem(struct pass *p, const struct scan_dir *dir,
+			const char *name, int sys, const char *what,
+			struct err *err)
+{
+	char text[256];
+	struct buf path;
+	int r;
+
+	buf_init(&path, 1 << 20);
+	r = buf_put(&path, dir->path, dir->path_len, err);
+	if (r == 0 && name)
+		r = path_push(&path, name, strlen(name), err);
+	snprintf(text, sizeof(text), "%s%s%s", what, sys ? ": " : "",
+		 sys ? strerror(sys) : "");
+	if (r == 0)
+		r = problem_note(p->s, 0, view_of(path.data, path.len),
+				 sys ? (int)err_from_errno(sys)
+				     : (int)ERR_UNSUPPORTED,
+				 text, err);
+	if (r == 0)
+		log_line(p->o->log, LOG_ERROR, "%.*s: %s",
+			 path.len ? (int)path.len : 1,
+			 path.len ? (const char *)path.data : ".", text);
+	buf_release(&path);
+	p->result->problems++;
+	return r;
+}
+
+/* The inode behind an entry whose name is new or pointed elsewhere: moved,
+ * linked, or new.  0: the entry does not count (see leave_old_names). */
+static int find_inode(struct pass *p, const struct scan_dir *dir,
+		      const struct scan_entry *e, struct inode_row *new,
+		      struct err *err)
+{
+	struct inode_row known;
+	int r = store_inode_find(p->s, new->dev, new->ino, &known, err);
+
+	if (r < 0)
+		return r;
+	new->birth = fsys_birth(dir->fd, e->name);
+	if (r > 0 && known.a.type == new->a.type &&
+	    (!known.birth || !new->birth || known.birth == new->birth)) {
+		if (known.a.type == FSYS_DIR) {
+			r = leave_old_names(p, e, &known, err);
+			if (r <= 0)
+				return r;
+		}
+		r = compare_inode(p, dir, e, &known, new, true, err);
+		return r < 0 ? r : 1;
+	}
+	if (r > 0) {
+		r = store_inode_detach(p->s, known.id, err);
+		if (r < 0)
+			return r;
+	}
+	if (new->a.type == FSYS_SYMLINK) {
+		r = read_target(p, dir, e, new, err);
+		if (r < 0)
+			return r;
+	}
+	p->walk_changes++;
+	r = store_inode_add(p->s, new, err);
+	return r < 0 ? r : 1;
+}
+
+static int take_entry(struct pass *p, struct scan_dir *dir,
+		      struct scan_entry *e, struct inode_row *old,
+		      struct err *err)
+{
+	struct place at = {(int64_t)dir->cookie, e->name, e->len};
+	struct inode_row new;
+	int64_t dev;
+	int r = device_number(p, &e->st, old, dir->fd, &dev, err);
+
+	if (r < 0)
+		return r;
+	row_of(e, dev, &new);
+	if (old && old->ino == new.ino && old->dev == new.dev &&
+	    old->a.type == new.a.type) {
+		r = compare_inode(p, dir, e, old, &new, false, err);
+	} else {
+		r = find_inode(p, dir, e, &new, err);
+		if (r == 0)
+			return note_problem(p, dir, e->name, 0,
+					    "the same directory is in the "
+					    "tree twice (a bind mount?)",
+					    err);
+		p->walk_changes++;
+		if (r > 0)
+			r = store_name_set(p->s, at, old ? old->id : 0,
+					   old ? old->a.type : FSYS_NONE,
+					   new.id, err);
+		if (r == 0 && old)
+			r = gone_note(p, at, old->id, old->a.type, err);
+	}
+	e->cookie = (uint64_t)new.id;
+	e->descend = e->st.type == FSYS_DIR;
+	return r;
+}
+
+static bool wanted(const struct pass *p, const struct scan_dir *dir,
+		   const char *name, enum fsys_type type)
+{
+	struct err ignored;
+	struct buf path;
+	bool yes = true;
+
+	buf_init(&path, 1 << 20);
+	if (buf_put(&path, dir->path, dir->path_len, &ignored) == 0 &&
+	    path_push(&path, name, strlen(name), &ignored) == 0)
+		yes = filter_wants(p->o->filter, view_of(path.data, path.len),
+				   type == FSYS_DIR);
+	buf_release(&path);
+	return yes;
+}
+
+/* A name of the snapshot that the listing does not have. */
+static int take_missing(struct pass *p, struct scan_dir *dir,
+			const struct name_row *n, bool *clean,
+			struct err *err)
+{
+	struct fsys_stat st;
+	int r = fsys_stat(dir->fd, n->at.name, &st, err);
+
+	if (r < 0 && (err->sys == ENOENT || err->sys == ENOTDIR)) {
+		p->walk_changes++;
+		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
+		return r < 0 ? r : gone_note(p, n->at, n->inode, n->type, err);
+	}
+	if (r == 0 && dir->hidden && !wanted(p, dir, n->at.name, st.type)) {
+		p->walk_changes++;
+		return gone_forget(p, n->at, n->inode, err);
+	}
+	*clean = false; /* came back, or cannot be told: the next pass looks */
+	return 0;
+}
+
+static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
+		     struct err *err)
+{
+	struct scan_entry **sorted;
+	size_t i, k = 0;
+	int c, r = load_rows(p, (int64_t)dir->cookie, err);
+
+	if (r < 0)
+		return r;
+	sorted = malloc((dir->count + 1) * sizeof(struct scan_entry *));
+	if (!sorted)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	for (i = 0; i < dir->count; i++)
+		sorted[i] = &dir->entries[i];
+	qsort(sorted, dir->count, sizeof(struct scan_entry *), by_name);
+	for (i = 0; r >= 0 && (i < dir->count || k < p->names.count);) {
+		struct name_row *n = &p->names.rows[k];
+		struct scan_entry one;
+
+		if (k < p->names.count && i < dir->count) {
+			struct scan_entry *two = &one;
+			struct scan_entry *x = sorted[i];
+
+			one.name = n->at.name;
+			one.len = n->at.len;
+			c = by_name(&x, &two);
+		} else {
+			c = k < p->names.count ? 1 : -1;
+		}
+		if (c > 0) {
+			r = take_missing(p, dir, n, clean, err);
+			k++;
+			continue;
+		}
+		if (sorted[i]->st.type == FSYS_NONE) {
+			*clean = false;
+			r = note_problem(p, dir, sorted[i]->name,
+					 sorted[i]->sys, "cannot be looked at",
+					 err);
+		} else {
+			r = take_entry(p, dir, sorted[i],
+				       c == 0 ? &p->rows[k] : NULL, err);
+		}
+		i++;
+		k += c == 0;
+	}
+	free(sorted);
+	return r;
+}
+
+/* Nothing changed here: only the directories' ids are needed.  0 if one is
+ * not what it should be. */
+static int know_subdirs(struct pass *p, struct scan_dir *dir, struct err *err)
+{
+	struct inode_row row;
+	int64_t dev;
+	size_t i;
+	int r;
+
+	for (i = 0; i < dir->count; i++) {
+		struct scan_entry *e = &dir->entries[i];
+
+		if (e->st.type != FSYS_DIR)
+			continue;
+		r = device_number(p, &e->st, NULL, -1, &dev, err);
+		if (r == 0)
+			r = store_inode_find(p->s, dev, e->st.ino, &row, err);
+		if (r <= 0)
+			return r;
+		e->cookie = (uint64_t)row.id;
+		e->descend = true;
+	}
+	return 1;
+}
+
+int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
+{
+	struct pass *p = arg;
+	struct hash print, stored;
+	bool clean = !(dir->flags & SCAN_UNSTABLE);
+	int r, printed;
+
+	p->result->entries += dir->count;
+	if (dir->flags & SCAN_BOUNDARY)
+		return 0;
+	if (dir->flags & SCAN_UNREADABLE) {
+		if (dir->cookie == STORE_ROOT)
+			return err_sys(err, ERR_SOURCE, dir->sys,
+				       "the source cannot be read");
+		if (dir->flags & SCAN_VANISHED)
+			return 0;
+		return note_problem(p, dir, NULL, dir->sys,
+				    "directory cannot be read (deletes below "
+				    "it are withheld)",
+				    err);
+	}
+	if (dir->cookie == STORE_ROOT)
+		p->root_empty = dir->count == 0 && dir->hidden == 0;
+	printed = print_dir(p, dir, &print, err);
+	if (printed) {
+		r = store_print_get(p->s, (int64_t)dir->cookie, &stored, err);
+		if (r > 0 && hash_equal(&stored, &print))
+			r = know_subdirs(p, dir, err);
+		else if (r > 0)
+			r = 0;
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	r = diff_rows(p, dir, &clean, err);
+	if (r >= 0)
+		printed = print_dir(p, dir, &print, err);
+	if (r >= 0)
+		r = store_print_set(p->s, (int64_t)dir->cookie,
+				    clean && printed ? &print : NULL, err);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,395 @@
+/*
+ * What is no longer there.  While the walk goes on, every name that loses its
+ * inode is noted in the temporary table `gone`.  When it is over, an inode
+ * that still has a name was moved or unlinked; one that has none (an orphan)
+ * was deleted, with all below it.  Then the deletes are accepted or withheld.
+ */
+#include <stdlib.h>
+
+#include "pass_local.h"
+
+/* A directory of the past, and what stands in its place now (0: nothing). */
+struct pair {
+	int64_t was, now;
+};
+
+struct pairs {
+	struct pair *v;
+	size_t count, cap;
+};
+
+static int push(struct pairs *w, int64_t was, int64_t now, struct err *err)
+{
+	int r = vec_grow((void **)&w->v, &w->cap, w->count + 1, sizeof(*w->v),
+			 err);
+
+	if (r < 0)
+		return r;
+	w->v[w->count].was = was;
+	w->v[w->count++].now = now;
+	return 0;
+}
+
+int gone_clear(struct pass *p, struct err *err)
+{
+	if (!p->gone_table)
+		return 0;
+	return db_exec(store_db(p->s), "DELETE FROM temp.gone", err);
+}
+
+int gone_note(struct pass *p, struct place at, int64_t inode,
+	      enum fsys_type type, struct err *err)
+{
+	struct sql *q;
+	int r;
+
+	if (!p->gone_table) {
+		r = db_exec(store_db(p->s),
+			    "CREATE TEMP TABLE IF NOT EXISTS gone(parent"
+			    " INTEGER, name BLOB, inode INTEGER, type INTEGER,"
+			    " PRIMARY KEY(parent, name)) WITHOUT ROWID;"
+			    "DELETE FROM temp.gone;",
+			    err);
+		if (r < 0)
+			return r;
+		p->gone_table = true;
+	}
+	/* The first owner of a name is the one of the last pass. */
+	q = db_sql(store_db(p->s),
+		   "INSERT OR IGNORE INTO temp.gone VALUES(?1, ?2, ?3, ?4)",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, at.parent);
+	db_blob(q, 2, at.name, at.len);
+	db_int(q, 3, inode);
+	db_int(q, 4, type);
+	return db_run(q, err);
+}
+
+/* Rows of gone whose inode has no name at all. */
+static int orphans(struct pass *p, struct name_list *out, struct err *err)
+{
+	struct sql *q;
+	struct place at;
+	struct view v;
+	int r;
+
+	if (!p->gone_table)
+		return 0;
+	q = db_sql(store_db(p->s),
+		   "SELECT g.parent, g.name, g.inode, g.type FROM temp.gone g"
+		   " JOIN inode i ON i.id = g.inode"
+		   " WHERE NOT EXISTS"
+		   " (SELECT 1 FROM name n WHERE n.inode = g.inode)",
+		   err);
+	if (!q)
+		return err->code;
+	while ((r = db_step(q, err)) > 0) {
+		v = db_col_blob(q, 1);
+		at.parent = db_col_int(q, 0);
+		at.name = (const char *)v.p;
+		at.len = v.len;
+		r = name_list_add(out, at, db_col_int(q, 2),
+				  (enum fsys_type)db_col_int(q, 3), err);
+		if (r < 0)
+			break;
+	}
+	db_reset(q);
+	return r;
+}
+
+int gone_any(struct pass *p, bool *out, struct err *err)
+{
+	struct name_list l;
+	int r;
+
+	name_list_init(&l);
+	r = orphans(p, &l, err);
+	*out = l.count > 0;
+	name_list_release(&l);
+	return r;
+}
+
+/* What S has under a name now. */
+static int occupant(struct pass *p, struct place at, int64_t *inode,
+		    enum fsys_type *type, struct err *err)
+{
+	struct inode_row row;
+	int r = store_name_get(p->s, at, inode, err);
+
+	*type = FSYS_NONE;
+	if (r <= 0)
+		return r;
+	r = store_inode_get(p->s, *inode, &row, err);
+	if (r > 0)
+		*type = row.a.type;
+	return r;
+}
+
+/* Does the inode still have a name that hangs on the root? */
+static int alive(struct pass *p, int64_t inode, bool *out, struct err *err)
+{
+	struct name_list names;
+	struct buf path;
+	size_t i;
+	int r;
+
+	*out = false;
+	name_list_init(&names);
+	buf_init(&path, 1 << 24);
+	r = store_names_of(p->s, inode, &names, err);
+	for (i = 0; r >= 0 && !*out && i < names.count; i++) {
+		r = store_path(p->s, names.rows[i].at, &path, err);
+		*out = r > 0;
+	}
+	buf_release(&path);
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}
+
+/* Entries below a directory that is gone which have no successor under the
+ * same name in what stands there now, and no other name. */
+static int count_below(struct pass *p, struct pairs *work, uint64_t *count,
+		       struct err *err)
+{
+	struct pair at = work->v[--work->count];
+	struct name_list names;
+	bool lives;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_in(p->s, at.was, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++) {
+		struct name_row *n = &names.rows[i];
+		struct place there = {at.now, n->at.name, n->at.len};
+		enum fsys_type type = FSYS_NONE;
+		int64_t now = 0;
+
+		r = alive(p, n->inode, &lives, err);
+		if (r >= 0 && !lives && at.now)
+			r = occupant(p, there, &now, &type, err);
+		if (r < 0 || lives)
+			continue;
+		if (!now)
+			++*count;
+		if (n->type == FSYS_DIR)
+			r = push(work, n->inode, type == FSYS_DIR ? now : 0,
+				 err);
+	}
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}
+
+int gone_count(struct pass *p, uint64_t *out, struct err *err)
+{
+	struct pairs work = {NULL, 0, 0};
+	struct name_list l;
+	enum fsys_type type;
+	int64_t now;
+	size_t i;
+	int r;
+
+	*out = 0;
+	name_list_init(&l);
+	r = orphans(p, &l, err);
+	for (i = 0; r >= 0 && i < l.count; i++) {
+		r = occupant(p, l.rows[i].at, &now, &type, err);
+		if (r < 0)
+			break;
+		*out += now == 0;
+		if (l.rows[i].type == FSYS_DIR)
+			r = push(&work, l.rows[i].inode,
+				 type == FSYS_DIR ? now : 0, err);
+	}
+	while (r >= 0 && work.count > 0)
+		r = count_below(p, &work, out, err);
+	free(work.v);
+	name_list_release(&l);
+	return r < 0 ? r : 0;
+}
+
+static int no_names(struct pass *p, int64_t inode, bool *out, struct err *err)
+{
+	struct sql *q = db_sql(store_db(p->s),
+			       "SELECT 1 FROM name WHERE inode=?1 LIMIT 1",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, inode);
+	r = db_step(q, err);
+	*out = r == 0;
+	db_reset(q);
+	return r < 0 ? r : 0;
+}
+
+/* Take an orphan out of the snapshot; its children that have no other name
+ * join the work.  `forget`: destinations forget it too. */
+static int remove_one(struct pass *p, struct pairs *work, bool forget,
+		      struct err *err)
+{
+	int64_t inode = work->v[--work->count].was;
+	struct name_list names;
+	bool orphan;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_in(p->s, inode, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++) {
+		struct name_row *n = &names.rows[i];
+
+		r = forget ? store_name_forget(p->s, n->at, err)
+			   : store_name_set(p->s, n->at, n->inode, n->type, 0,
+					    err);
+		if (r >= 0)
+			r = no_names(p, n->inode, &orphan, err);
+		if (r >= 0 && orphan)
+			r = push(work, n->inode, 0, err);
+	}
+	name_list_release(&names);
+	return r < 0 ? r : store_inode_remove(p->s, inode, err);
+}
+
+static int remove_tree(struct pass *p, int64_t inode, bool forget,
+		       struct err *err)
+{
+	struct pairs work = {NULL, 0, 0};
+	int r = push(&work, inode, 0, err);
+
+	while (r >= 0 && work.count > 0)
+		r = remove_one(p, &work, forget, err);
+	free(work.v);
+	return r;
+}
+
+int gone_accept(struct pass *p, struct err *err)
+{
+	struct name_list l;
+	size_t i;
+	int r;
+
+	name_list_init(&l);
+	r = orphans(p, &l, err);
+	for (i = 0; r >= 0 && i < l.count; i++)
+		r = remove_tree(p, l.rows[i].inode, false, err);
+	name_list_release(&l);
+	return r < 0 ? r : 0;
+}
+
+int gone_forget(struct pass *p, struct place at, int64_t inode,
+		struct err *err)
+{
+	bool orphan;
+	int r = store_name_forget(p->s, at, err);
+
+	if (r == 0)
+		r = no_names(p, inode, &orphan, err);
+	if (r == 0 && orphan)
+		r = remove_tree(p, inode, true, err);
+	return r;
+}
+
+/* ------------------------------------------------------------ withholding */
+
+/* Children of a directory that was replaced by another one: those without a
+ * successor live on in the new one. */
+static int keep_children(struct pass *p, struct pairs *work, struct err *err)
+{
+	struct pair at = work->v[--work->count];
+	struct name_list names;
+	enum fsys_type type;
+	int64_t now;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_in(p->s, at.was, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++) {
+		struct name_row *n = &names.rows[i];
+		struct place there = {at.now, n->at.name, n->at.len};
+
+		r = occupant(p, there, &now, &type, err);
+		if (r < 0)
+			break;
+		if (now && n->type == FSYS_DIR && type == FSYS_DIR) {
+			r = push(work, n->inode, now, err);
+		} else if (!now) {
+			r = store_name_set(p->s, n->at, n->inode, n->type, 0,
+					   err);
+			if (r == 0)
+				r = store_name_set(p->s, there, 0, FSYS_NONE,
+						   n->inode, err);
+		}
+	}
+	name_list_release(&names);
+	if (r >= 0)
+		r = store_print_set(p->s, at.now, NULL, err);
+	return r < 0 ? r : 0;
+}
+
+/* Put one name back.  *again: something else may have lost its place. */
+static int keep_one(struct pass *p, const struct name_row *n, bool *again,
+		    struct err *err)
+{
+	struct pairs work = {NULL, 0, 0};
+	enum fsys_type type;
+	int64_t now;
+	bool orphan;
+	int r = occupant(p, n->at, &now, &type, err);
+
+	if (r < 0)
+		return r;
+	if (now && n->type != FSYS_DIR)
+		return 0; /* replaced, which is no delete */
+	if (now && type == FSYS_DIR) {
+		r = push(&work, n->inode, now, err);
+		while (r >= 0 && work.count > 0)
+			r = keep_children(p, &work, err);
+		free(work.v);
+		return r;
+	}
+	r = store_name_set(p->s, n->at, now, type, n->inode, err);
+	if (r >= 0)
+		r = store_print_set(p->s, n->at.parent, NULL, err);
+	if (r >= 0 && now) {
+		*again = true;
+		r = no_names(p, now, &orphan, err);
+		if (r >= 0 && orphan) {
+			struct sql *q = db_sql(store_db(p->s),
+					       "SELECT 1 FROM temp.gone"
+					       " WHERE inode=?1",
+					       err);
+			if (!q)
+				return err->code;
+			db_int(q, 1, now);
+			r = db_step(q, err);
+			db_reset(q);
+			if (r == 0)
+				r = store_inode_remove(p->s, now, err);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+int gone_withhold(struct pass *p, struct err *err)
+{
+	struct name_list l;
+	bool again = true;
+	size_t i;
+	int r = 0;
+
+	name_list_init(&l);
+	while (r >= 0 && again) {
+		again = false;
+		name_list_clear(&l);
+		r = orphans(p, &l, err);
+		for (i = 0; r >= 0 && i < l.count; i++)
+			r = keep_one(p, &l.rows[i], &again, err);
+	}
+	name_list_release(&l);
+	return r < 0 ? r : gone_accept(p, err);
+}

@@ -1,0 +1,57 @@
+/* What the files of a pass share: pass.c (the course of it), diff.c (one
+ * directory), device.c (file systems), gone.c (what is no longer there). */
+#ifndef SNAPSYNC_PASS_LOCAL_H
+#define SNAPSYNC_PASS_LOCAL_H
+
+#include "snapsync/mirror.h"
+#include "snapsync/pass.h"
+#include "snapsync/scan.h"
+
+struct device {
+	uint64_t st_dev;
+	int64_t id;
+};
+
+struct pass {
+	struct store *s;
+	int root_fd;
+	const struct pass_options *o;
+	struct pass_result *result;
+	struct device *devices;		/* known to be right in this pass */
+	size_t device_count, device_cap;
+	struct name_list names;		/* of the directory at hand */
+	struct arena rows_arena;
+	struct inode_row *rows;		/* of those names */
+	size_t rows_cap;
+	bool root_empty;
+	bool gone_table;		/* TEMP table `gone` exists */
+	uint64_t walk_changes;
+	int64_t started;		/* real ns */
+};
+
+/* diff.c */
+int diff_dir(void *pass, struct scan_dir *dir, struct err *err);
+
+/* device.c: our number for st_dev; `hint` is what the snapshot has under the
+ * name where it was met (NULL: nothing), fd is on that file system or -1. */
+int device_number(struct pass *p, const struct fsys_stat *st,
+		  const struct inode_row *hint, int fd, int64_t *out,
+		  struct err *err);
+int device_is(struct pass *p, uint64_t st_dev, int64_t id, struct err *err);
+
+/* gone.c */
+int gone_note(struct pass *p, struct place at, int64_t inode,
+	      enum fsys_type type, struct err *err);
+int gone_clear(struct pass *p, struct err *err);
+/* How many entries would be deleted (counted by path). */
+int gone_count(struct pass *p, uint64_t *out, struct err *err);
+/* Is there anything that has no name any more? */
+int gone_any(struct pass *p, bool *out, struct err *err);
+int gone_accept(struct pass *p, struct err *err);
+int gone_withhold(struct pass *p, struct err *err);
+/* merge.c: directories replaced in place by new ones. */
+int merge_replaced(struct pass *p, struct err *err);
+/* Take `inode` and all below it out of S and M (excluded now). */
+int gone_forget(struct pass *p, struct place at, int64_t inode, struct err *err);
+
+#endif
