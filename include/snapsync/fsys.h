@@ -107,6 +107,8 @@ ssize_t fsys_pread_full(int fd, void *bytes, size_t len, uint64_t at, struct err
 int fsys_write_full(int fd, const void *bytes, size_t len, struct err *err);
 int fsys_pwrite_full(int fd, const void *bytes, size_t len, uint64_t at, struct err *err);
 int fsys_truncate(int fd, uint64_t size, struct err *err);
+/* Back to the first byte. */
+int fsys_rewind(int fd, struct err *err);
 /* Will be read from front to back: a hint. */
 void fsys_sequential(int fd);
 

@@ -49,6 +49,11 @@ int mirror_drop_below(struct store *s, int64_t dest, int64_t parent, struct err 
  * was replaced by another in its place. */
 int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to, struct err *err);
 
+/* The lowest (negative) number in use; -1 if none is. */
+int mirror_lowest(struct store *s, int64_t dest, int64_t *out, struct err *err);
+/* Extras are left alone after all: forget those no name of S is waiting for. */
+int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
+
 /* Rows of difference: names, inodes. */
 int mirror_pending(struct store *s, int64_t dest, int64_t *names, int64_t *inodes, struct err *err);
 

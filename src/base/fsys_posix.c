@@ -298,6 +298,11 @@ int fsys_truncate(int fd, uint64_t size, struct err *err)
 	return r < 0 ? fsys_fail(err, "ftruncate", NULL) : 0;
 }
 
+int fsys_rewind(int fd, struct err *err)
+{
+	return lseek(fd, 0, SEEK_SET) < 0 ? fsys_fail(err, "lseek", NULL) : 0;
+}
+
 void fsys_sequential(int fd)
 {
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);

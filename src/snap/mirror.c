@@ -308,3 +308,37 @@ int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to,
 	name_list_release(&names);
 	return r < 0 ? r : 0;
 }
+
+int mirror_lowest(struct store *s, int64_t dest, int64_t *out,
+		  struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db, "SELECT min(min(inode), -1) FROM dest_name WHERE dest=?1",
+		err);
+	int r;
+
+	*out = -1;
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	r = db_step(q, err);
+	if (r > 0 && !db_col_null(q, 0))
+		*out = db_col_int(q, 0);
+	db_reset(q);
+	return r < 0 ? r : 0;
+}
+
+int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err)
+{
+	struct sql *q = db_sql(s->db,
+			       "DELETE FROM dest_name WHERE dest=?1 AND"
+			       " inode<0 AND NOT EXISTS (SELECT 1 FROM name n"
+			       "  WHERE n.parent=dest_name.parent AND"
+			       "  n.name=dest_name.name)",
+			       err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	return db_run(q, err);
+}

@@ -1,0 +1,47 @@
+/*
+ * remote: the helper at the other end of a link, as a sink.
+ *
+ *     remote_open(link, &hello, timeout_s, log, &r, err);   HELLO, WELCOME
+ *     remote_welcome(r)->position ...
+ *     remote_list(r, flags, on_listing, arg, err);
+ *     remote_sink(r)                                        see sink.h
+ *     remote_idle(r, err);      now and then when there is nothing to send
+ *     remote_close(r);          BYE where possible; closes the link too
+ *
+ * Everything is pipelined; a call waits only for credit, for room in the link,
+ * and in open and list for the answer.  Silence of the helper for longer than
+ * the timeout, although it was asked (PING), is -ERR_TIMEOUT.  A REFUSE
+ * becomes an error with the helper's code and sentence.
+ */
+#ifndef SNAPSYNC_REMOTE_H
+#define SNAPSYNC_REMOTE_H
+
+#include "snapsync/link.h"
+#include "snapsync/sink.h"
+
+struct remote;
+
+struct remote_options {
+	int timeout;		/* seconds of silence; 0: for ever */
+	const volatile int *stop;
+	const struct log *log;
+};
+
+/* Takes the link over, also when it fails. */
+int remote_open(struct link *link, const struct msg_hello *hello,
+		const struct remote_options *o, struct remote **out, struct err *err);
+const struct msg_welcome *remote_welcome(const struct remote *r);
+struct sink *remote_sink(struct remote *r);
+
+typedef int (*remote_listing_fn)(void *arg, const struct msg_listing *listing, struct err *err);
+int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn, void *arg, struct err *err);
+/* Tell the helper a user's or group's name, once. */
+int remote_owner(struct remote *r, bool group, uint32_t id, const char *name, struct err *err);
+/* Read what has come, keep the connection alive: 0, or it is lost. */
+int remote_idle(struct remote *r, struct err *err);
+/* Everything sent has left: waits for room. */
+int remote_flush(struct remote *r, struct err *err);
+void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out);
+void remote_close(struct remote *r);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * ship: bring a destination from what it has to what the snapshot says.
+ *
+ *     struct ship_options o = {...};
+ *     ship_new(store, root_fd, &dest, &o, &ship, err);
+ *     ship_attach(ship, remote, err);      after connecting: settle, reconcile
+ *     ship_run(ship, err);                 plan, send, wait until all is durable
+ *     ship_detach(ship);                   the connection is gone
+ *     ship_free(ship);
+ *
+ * Without a remote (dry run) ship_run plans and reports and sends nothing.
+ * What is done or would be done is told to `report`, in order.
+ *
+ * ship_run returns 0 when everything planned was sent and settled; what failed
+ * is in the counters and in `problem`.  Its errors are those of the sink, the
+ * database, and -ERR_SIGNAL.
+ *
+ * Threads: one.
+ */
+#ifndef SNAPSYNC_SHIP_H
+#define SNAPSYNC_SHIP_H
+
+#include "snapsync/filter.h"
+#include "snapsync/journal.h"
+#include "snapsync/remote.h"
+
+/* What happened to one entry, for -i, -v, -P and the log. */
+struct ship_report {
+	enum journal_op op;
+	enum fsys_type type;
+	bool is_new;		/* not there before under any name */
+	struct attr was;	/* what the destination had (type NONE: nothing) */
+	struct attr now;
+	struct view path;
+	struct view from;	/* MOVE, LINK */
+	struct view target;	/* SYMLINK */
+};
+
+struct ship_counts {
+	uint64_t operations, failed, files, moves, deletes;
+	uint64_t literal;	/* content bytes sent */
+};
+
+struct ship_options {
+	const struct filter *filter;
+	bool delete_extras;	/* --delete */
+	bool checksum;		/* -c at a first contact */
+	bool owners;		/* send names of owners (not --numeric-ids) */
+	bool dry;
+	int64_t max_delete;	/* of extras: as in pass_options */
+	bool max_percent, max_default, force_delete;
+	const volatile int *stop;
+	const struct log *log;
+	void (*report)(void *arg, const struct ship_report *report);
+	void *report_arg;
+};
+
+struct ship;
+
+int ship_new(struct store *s, int root_fd, struct dest *d, const struct ship_options *o,
+	     struct ship **out, struct err *err);
+void ship_free(struct ship *ship);
+/* remote NULL: dry run against an empty or already known destination. */
+int ship_attach(struct ship *ship, struct remote *remote, struct err *err);
+void ship_detach(struct ship *ship);
+int ship_run(struct ship *ship, struct err *err);
+const struct ship_counts *ship_counts(const struct ship *ship);
+/* Extras whose removal was withheld (--delete and the limit). */
+uint64_t ship_withheld(const struct ship *ship);
+/* Entries that changed while they were read, in the last run. */
+uint64_t ship_restless(const struct ship *ship);
+/* The root's source file descriptor, for a source that was opened again. */
+void ship_set_root(struct ship *ship, int root_fd);
+
+#endif

@@ -1,0 +1,493 @@
+/*
+ * The listing of a destination onto its mirror.  Runs at a first contact, when
+ * the helper's position is not one the journal can explain, and when the
+ * destination turned out not to be what the mirror says.
+ *
+ * What the mirror says and the listing confirms (type, size, mtime, link
+ * target) stays, with its identity, so that moves still are moves.  What is
+ * not there is missing.  What is there and unknown is adopted where the
+ * snapshot has an equal entry of that name; is an old version where it has one
+ * of the same type; stands in the way (a stranger, with a negative number)
+ * where it has one of another type; and is an extra where it has none: left
+ * alone, or with --delete a stranger too.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ship_local.h"
+
+struct found_dir {
+	int64_t inode;		/* as which M knows it; < 0 a stranger */
+};
+
+struct item {
+	struct place at;	/* parent 0; name in the arena */
+	struct attr a;
+	uint64_t dev, ino, nlink;
+};
+
+struct listing {
+	struct ship *h;
+	struct map dirs;	/* path -> struct found_dir, still to come */
+	struct map inodes;	/* far (dev, ino) with links -> our inode */
+	struct map ours;	/* our inode with links -> far number */
+	struct buf dir;		/* path of the directory being gathered */
+	bool gathering, unreadable;
+	struct item *items;
+	size_t count, cap;
+	struct arena arena;
+	int64_t stranger;	/* last negative number used */
+	uint64_t listed, extras;
+};
+
+struct link_key {
+	uint64_t dev, ino;
+};
+
+static int add_dir(struct listing *l, struct place at, int64_t inode,
+		   struct err *err)
+{
+	size_t before = l->dir.len;
+	struct found_dir *d;
+	int r = path_push(&l->dir, at.name, at.len, err);
+
+	if (r < 0)
+		return r;
+	d = map_put(&l->dirs, l->dir.data, l->dir.len, NULL, err);
+	l->dir.len = before;
+	if (!d)
+		return err->code;
+	d->inode = inode;
+	return 0;
+}
+
+/* Nothing of what M has below this directory is there any more. */
+static int lose_below(struct listing *l, int64_t dir, struct err *err)
+{
+	struct ship *h = l->h;
+	int64_t *work = NULL;
+	size_t count = 0, cap = 0, i;
+	struct name_list names;
+	int r = vec_grow((void **)&work, &cap, 1, sizeof(*work), err);
+
+	if (r < 0)
+		return r;
+	work[count++] = dir;
+	name_list_init(&names);
+	while (r >= 0 && count > 0) {
+		name_list_clear(&names);
+		r = mirror_names_in(h->s, h->d->id, work[--count], &names,
+				    err);
+		for (i = 0; r >= 0 && i < names.count; i++) {
+			r = mirror_set(h->s, h->d->id, names.rows[i].at, 0,
+				       FSYS_NONE, err);
+			if (r < 0 || names.rows[i].type != FSYS_DIR)
+				continue;
+			r = vec_grow((void **)&work, &cap, count + 1,
+				     sizeof(*work), err);
+			if (r == 0)
+				work[count++] = names.rows[i].inode;
+		}
+	}
+	name_list_release(&names);
+	free(work);
+	return r < 0 ? r : 0;
+}
+
+/* Do hard links allow the far entry to be this inode of ours?  The first
+ * pair decides; 1 yes, 0 no. */
+static int links_agree(struct listing *l, const struct item *it,
+		       int64_t inode, uint64_t nlink, struct err *err)
+{
+	struct link_key far = {it->dev, it->ino}, *mine;
+	int64_t *theirs;
+	bool new_a, new_b;
+
+	if (it->nlink < 2 && nlink < 2)
+		return 1;
+	theirs = map_put(&l->inodes, &far, sizeof(far), &new_a, err);
+	if (!theirs)
+		return err->code;
+	mine = map_put_u64(&l->ours, (uint64_t)inode, &new_b, err);
+	if (!mine)
+		return err->code;
+	if (new_a && new_b) {
+		*theirs = inode;
+		*mine = far;
+		return 1;
+	}
+	if (new_b)
+		*mine = far;
+	if (new_a)
+		*theirs = inode;
+	return *theirs == inode && mine->dev == far.dev &&
+	       mine->ino == far.ino;
+}
+
+static bool same_content(const struct attr *a, const struct attr *far)
+{
+	if (a->type != far->type)
+		return false;
+	switch (a->type) {
+	case FSYS_FILE:
+		if (far->hashed && a->hashed &&
+		    !hash_equal(&far->hash, &a->hash))
+			return false;
+		return a->size == far->size && a->mtime.s == far->mtime.s &&
+		       a->mtime.ns == far->mtime.ns;
+	case FSYS_SYMLINK:
+		return a->hashed && far->hashed &&
+		       hash_equal(&a->hash, &far->hash);
+	case FSYS_CHAR:
+	case FSYS_BLOCK:
+		return a->rdev_major == far->rdev_major &&
+		       a->rdev_minor == far->rdev_minor;
+	default:
+		return true;
+	}
+}
+
+/* The far entry is inode `id` of ours; `a` is what we think it looks like. */
+static int is_ours(struct listing *l, struct place at, int64_t id,
+		   const struct attr *a, struct item *it, struct err *err)
+{
+	struct ship *h = l->h;
+	struct attr there = it->a;
+	int r = mirror_set(h->s, h->d->id, at, id, it->a.type, err);
+
+	if (r < 0)
+		return r;
+	if (!(remote_welcome(h->remote)->flags & MSG_WELCOME_CHOWN)) {
+		there.uid = a->uid; /* cannot be given away there anyhow */
+		there.gid = a->gid;
+	}
+	if (same_content(a, &it->a) && a->type == FSYS_FILE) {
+		there.hashed = a->hashed;
+		there.hash = a->hash;
+	} else if (a->type == FSYS_FILE) {
+		/* Known to be other content, whatever its size and time. */
+		there.hashed = it->a.hashed;
+		there.hash = it->a.hash;
+		if (!there.hashed) {
+			there.hashed = true;
+			memset(&there.hash, 0, sizeof(there.hash));
+		}
+	}
+	r = mirror_set_inode(h->s, h->d->id, id, &there, err);
+	if (r >= 0 && it->a.type == FSYS_DIR)
+		r = add_dir(l, at, id, err);
+	return r;
+}
+
+/* Something that M will have to get rid of. */
+static int is_stranger(struct listing *l, struct place at, struct item *it,
+		       struct err *err)
+{
+	int64_t id = --l->stranger;
+	int r = mirror_set(l->h->s, l->h->d->id, at, id, it->a.type, err);
+
+	if (r >= 0 && it->a.type == FSYS_DIR && l->h->o.delete_extras)
+		r = add_dir(l, at, id, err);
+	return r;
+}
+
+static bool protected(struct listing *l, struct place at, bool is_dir)
+{
+	struct err ignored;
+	size_t before = l->dir.len;
+	bool wanted;
+
+	if (filter_empty(l->h->o.filter) ||
+	    path_push(&l->dir, at.name, at.len, &ignored) < 0)
+		return false;
+	wanted = filter_wants(l->h->o.filter,
+			      view_of(l->dir.data, l->dir.len), is_dir);
+	l->dir.len = before;
+	return !wanted;
+}
+
+/* Is an inode of S at the destination under some (other) name already? */
+static int elsewhere(struct listing *l, int64_t inode, struct err *err)
+{
+	struct name_list names;
+	int r;
+
+	name_list_init(&names);
+	r = mirror_names_of(l->h->s, l->h->d->id, inode, &names, err);
+	if (r >= 0)
+		r = names.count > 0;
+	name_list_release(&names);
+	return r;
+}
+
+static int unknown_item(struct listing *l, struct place at, struct item *it,
+			struct err *err)
+{
+	struct ship *h = l->h;
+	struct inode_row row;
+	int64_t want;
+	int r = at.parent > 0 ? store_name_get(h->s, at, &want, err) : 0;
+
+	if (r > 0)
+		r = store_inode_get(h->s, want, &row, err);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		if (!h->o.delete_extras || protected(l, at, it->a.type == FSYS_DIR))
+			return 0;
+		l->extras++;
+		return is_stranger(l, at, it, err);
+	}
+	if (row.a.type == it->a.type &&
+	    (row.a.type == FSYS_DIR || row.a.type == FSYS_FILE ||
+	     same_content(&row.a, &it->a))) {
+		r = row.nlink < 2 || row.a.type == FSYS_DIR
+			    ? elsewhere(l, want, err)
+			    : 0;
+		if (r == 0) {
+			r = row.a.type == FSYS_DIR
+				    ? 1
+				    : links_agree(l, it, want, row.nlink, err);
+			if (r > 0)
+				return is_ours(l, at, want, &row.a, it, err);
+		}
+		if (r < 0)
+			return r;
+	}
+	return is_stranger(l, at, it, err);
+}
+
+static int known_item(struct listing *l, const struct name_row *m,
+		      struct item *it, struct err *err)
+{
+	struct ship *h = l->h;
+	struct inode_row row;
+	struct attr a;
+	uint64_t nlink = 1;
+	int r = mirror_inode(h->s, h->d->id, m->inode, &a, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0) { /* dead or a stranger: only its type is known */
+		a = it->a;
+		if (m->type != it->a.type)
+			a.type = FSYS_NONE;
+	}
+	r = store_inode_get(h->s, m->inode, &row, err);
+	if (r > 0)
+		nlink = row.nlink;
+	if (r >= 0 && a.type == it->a.type && r == 0) {
+		/* Still there, still to go. */
+		return it->a.type == FSYS_DIR ? add_dir(l, m->at, m->inode, err)
+					      : 0;
+	}
+	if (r > 0 && a.type == it->a.type) {
+		r = a.type == FSYS_DIR
+			    ? 1
+			    : links_agree(l, it, m->inode, nlink, err);
+		if (r > 0 && (a.type == FSYS_DIR || a.type == FSYS_FILE ||
+			      same_content(&a, &it->a)))
+			return is_ours(l, m->at, m->inode, &a, it, err);
+	}
+	if (r < 0)
+		return r;
+	r = mirror_set(h->s, h->d->id, m->at, 0, FSYS_NONE, err);
+	if (r >= 0 && m->type == FSYS_DIR)
+		r = lose_below(l, m->inode, err);
+	return r < 0 ? r : unknown_item(l, m->at, it, err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	size_t n = x->at.len < y->at.len ? x->at.len : y->at.len;
+	int c = memcmp(x->at.name, y->at.name, n);
+
+	return c ? c : x->at.len < y->at.len ? -1 : x->at.len > y->at.len;
+}
+
+/* The directory at hand is complete: compare with M. */
+static int settle_dir(struct listing *l, struct err *err)
+{
+	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
+	struct name_list names;
+	size_t i = 0, k = 0;
+	int r = 0;
+
+	l->gathering = false;
+	if (!d || l->unreadable)
+		return 0;
+	if (l->count)
+		qsort(l->items, l->count, sizeof(*l->items), by_name);
+	name_list_init(&names);
+	r = mirror_names_in(l->h->s, l->h->d->id, d->inode, &names, err);
+	{
+		int64_t parent = d->inode; /* the map may move */
+
+		while (r >= 0 && (i < l->count || k < names.count)) {
+			struct item probe = {.at = {0, "", 0}};
+			int c;
+
+			if (k < names.count)
+				probe.at = names.rows[k].at;
+			c = i == l->count     ? 1
+			    : k == names.count ? -1
+					       : by_name(&l->items[i], &probe);
+			if (c > 0) {
+				struct name_row *n = &names.rows[k++];
+
+				r = mirror_set(l->h->s, l->h->d->id, n->at, 0,
+					       FSYS_NONE, err);
+				if (r >= 0 && n->type == FSYS_DIR)
+					r = lose_below(l, n->inode, err);
+				continue;
+			}
+			l->items[i].at.parent = parent;
+			if (c == 0)
+				r = known_item(l, &names.rows[k++],
+					       &l->items[i], err);
+			else
+				r = unknown_item(l, l->items[i].at,
+						 &l->items[i], err);
+			i++;
+		}
+	}
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}
+
+static int take_item(struct listing *l, const struct msg_item *m,
+		     struct err *err)
+{
+	struct item *it;
+	int r = vec_grow((void **)&l->items, &l->cap, l->count + 1,
+			 sizeof(*l->items), err);
+
+	if (r < 0)
+		return r;
+	it = &l->items[l->count];
+	memset(it, 0, sizeof(*it));
+	it->at.name = arena_copy(&l->arena, m->name.p, m->name.len, err);
+	it->at.len = m->name.len;
+	if (!it->at.name)
+		return err->code;
+	it->dev = m->st.dev;
+	it->ino = m->st.ino;
+	it->nlink = m->st.nlink;
+	it->a.type = m->st.type;
+	it->a.mode = m->st.mode;
+	it->a.uid = m->st.uid;
+	it->a.gid = m->st.gid;
+	it->a.rdev_major = m->st.rdev_major;
+	it->a.rdev_minor = m->st.rdev_minor;
+	it->a.size = m->st.size;
+	it->a.mtime = m->st.mtime;
+	it->a.hashed = m->hashed;
+	it->a.hash = m->hash;
+	if (m->st.type == FSYS_SYMLINK) {
+		it->a.hashed = true;
+		it->a.size = m->target.len;
+		it->a.hash = hash_of(m->target.p, m->target.len,
+				     store_seed(l->h->s));
+	}
+	l->count++;
+	l->listed++;
+	return 0;
+}
+
+static int on_listing(void *arg, const struct msg_listing *m, struct err *err)
+{
+	struct listing *l = arg;
+	struct view items = m->items;
+	struct msg_item item;
+	uint32_t i;
+	int r = 0;
+
+	if (!l->gathering) {
+		buf_clear(&l->dir);
+		r = buf_put(&l->dir, m->dir.p, m->dir.len, err);
+		l->count = 0;
+		arena_clear(&l->arena);
+		l->gathering = true;
+		l->unreadable = false;
+	} else if (l->dir.len != m->dir.len ||
+		   (m->dir.len &&
+		    memcmp(l->dir.data, m->dir.p, m->dir.len) != 0)) {
+		return err_set(err, ERR_PROTOCOL,
+			       "a listing jumps between directories");
+	}
+	if (m->flags & MSG_LISTING_UNREADABLE)
+		l->unreadable = true;
+	for (i = 0; r == 0 && i < m->count; i++) {
+		r = msg_get_item(&items, &item, err);
+		if (r == 0)
+			r = take_item(l, &item, err);
+	}
+	if (r == 0 && m->flags & MSG_LISTING_LAST)
+		r = settle_dir(l, err);
+	return r;
+}
+
+/* --delete may not remove more than --max-delete allows. */
+static int limit_extras(struct listing *l, struct err *err)
+{
+	const struct ship_options *o = &l->h->o;
+	uint64_t limit = (uint64_t)(o->max_delete < 0 ? 0 : o->max_delete);
+	bool over;
+
+	if (!l->extras || o->force_delete || o->max_delete < 0)
+		return 0;
+	if (o->max_default && l->listed < 100)
+		return 0;
+	over = o->max_percent ? l->extras * 100 > l->listed * limit
+			      : l->extras > limit;
+	if (!over)
+		return 0;
+	l->h->extras_kept = l->extras;
+	return mirror_drop_strangers(l->h->s, l->h->d->id, err);
+}
+
+int reconcile(struct ship *h, struct err *err)
+{
+	struct listing l = {.h = h, .stranger = -1};
+	struct found_dir *root;
+	int r;
+
+	map_init(&l.dirs, sizeof(struct found_dir));
+	map_init(&l.inodes, sizeof(int64_t));
+	map_init(&l.ours, sizeof(struct link_key));
+	buf_init(&l.dir, 1 << 20);
+	arena_init(&l.arena);
+	h->extras_kept = 0;
+	r = db_begin(store_db(h->s), err);
+	if (r == 0)
+		r = mirror_lowest(h->s, h->d->id, &l.stranger, err);
+	root = r == 0 ? map_put(&l.dirs, "", 0, NULL, err) : NULL;
+	if (root) {
+		root->inode = STORE_ROOT;
+		r = remote_list(h->remote,
+				h->o.checksum ? MSG_LIST_HASH : 0, on_listing,
+				&l, err);
+	} else if (r == 0) {
+		r = err->code;
+	}
+	if (r == 0)
+		r = limit_extras(&l, err);
+	if (r == 0)
+		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);
+	if (r == 0) {
+		h->d->known = true;
+		r = mirror_dest_save(h->s, h->d, err);
+	}
+	if (r == 0)
+		r = db_commit(store_db(h->s), err);
+	else
+		db_rollback(store_db(h->s));
+	map_release(&l.dirs);
+	map_release(&l.inodes);
+	map_release(&l.ours);
+	buf_release(&l.dir);
+	arena_release(&l.arena);
+	free(l.items);
+	return r;
+}

@@ -1,0 +1,587 @@
+#include "snapsync/remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapsync/clock.h"
+#include "snapsync/frame.h"
+#include "snapsync/vec.h"
+
+#define IN_BYTES (2u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
+#define OUT_FLUSH (256u * 1024u)
+#define OUT_BYTES (4u * 1024u * 1024u)
+#define READ_BYTES (128u * 1024u)
+#define EVENTS_MAX 70000u
+
+struct remote {
+	struct sink sink;
+	struct link *link;
+	struct remote_options o;
+	struct buf in, out;
+	size_t out_at;		/* of out, handed to the link already */
+	uint64_t credit;
+	struct msg_welcome welcome;
+	struct buf welcome_bytes;	/* owns the welcome's views */
+	struct sink_event *events;
+	size_t event_at, event_count, event_cap;
+	int64_t heard, asked;	/* mono ns: last byte in, last PING out */
+	remote_listing_fn on_listing;
+	void *listing_arg;
+	bool greeted, listed;
+	unsigned listed_code;
+};
+
+static int take_refuse(struct view payload, struct err *err)
+{
+	struct msg_refuse m;
+	int r = msg_get_refuse(payload, &m, err);
+
+	if (r < 0)
+		return r;
+	if (m.code == 0 || m.code >= ERR_CODES)
+		m.code = ERR_PROTOCOL;
+	return err_set(err, (enum err_code)m.code, "%.*s", (int)m.text.len,
+		       (const char *)m.text.p);
+}
+
+static int take_welcome(struct remote *r, struct view payload,
+			struct err *err)
+{
+	int e = buf_put(&r->welcome_bytes, payload.p, payload.len, err);
+
+	if (e == 0)
+		e = msg_get_welcome(view_of(r->welcome_bytes.data,
+					    r->welcome_bytes.len),
+				    &r->welcome, err);
+	if (e < 0)
+		return e;
+	r->credit = r->welcome.credit;
+	r->greeted = true;
+	return 0;
+}
+
+static int push_event(struct remote *r, const struct sink_event *event,
+		      struct err *err)
+{
+	int e;
+
+	if (r->event_count >= EVENTS_MAX)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper sends too many answers");
+	e = vec_grow((void **)&r->events, &r->event_cap, r->event_count + 1,
+		     sizeof(*r->events), err);
+	if (e == 0)
+		r->events[r->event_count++] = *event;
+	return e;
+}
+
+static int take_fail(struct remote *r, struct view payload, struct err *err)
+{
+	struct sink_event event;
+	struct msg_fail m;
+	int e = msg_get_fail(payload, &m, err);
+
+	if (e < 0)
+		return e;
+	memset(&event, 0, sizeof(event));
+	event.type = SINK_FAIL;
+	event.batch = m.batch;
+	event.index = m.index;
+	event.code = m.code && m.code < ERR_CODES ? (int)m.code
+						  : (int)ERR_IO;
+	snprintf(event.text, sizeof(event.text), "%.*s", (int)m.text.len,
+		 (const char *)m.text.p);
+	return push_event(r, &event, err);
+}
+
+static int take_number(struct remote *r, const struct frame *f,
+		       struct err *err)
+{
+	struct frame_mark mark;
+	uint64_t n;
+	int e = msg_get_number(f->payload, &n, err);
+
+	if (e < 0 || f->type == MSG_PONG)
+		return e;
+	if (f->type == MSG_CREDIT) {
+		if (n > UINT64_MAX / 2 || r->credit > UINT64_MAX / 2)
+			return err_set(err, ERR_PROTOCOL,
+				       "the helper's credit runs over");
+		r->credit += n;
+		return 0;
+	}
+	e = frame_begin(&r->out, MSG_PONG, 0, &mark, err);
+	if (e == 0)
+		e = msg_put_number(&r->out, n, err);
+	return e < 0 ? e : frame_end(&r->out, &mark, err);
+}
+
+static int take_answer(struct remote *r, const struct frame *f,
+		       struct err *err)
+{
+	struct sink_event event;
+	struct msg_ack ack;
+	struct msg_need need;
+	int e;
+
+	memset(&event, 0, sizeof(event));
+	if (f->type == MSG_ACK) {
+		e = msg_get_ack(f->payload, &ack, err);
+		event.type = SINK_ACK;
+		event.batch = ack.batch;
+	} else {
+		e = msg_get_need(f->payload, &need, err);
+		event.type = SINK_NEED;
+		event.stage = need.id;
+	}
+	return e < 0 ? e : push_event(r, &event, err);
+}
+
+static int take_listing(struct remote *r, const struct frame *f,
+			struct err *err)
+{
+	struct msg_listing listing;
+	struct msg_listed listed;
+	int e;
+
+	if (!r->on_listing)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper sent a listing nobody asked for");
+	if (f->type == MSG_LISTED) {
+		e = msg_get_listed(f->payload, &listed, err);
+		r->listed = true;
+		r->listed_code = listed.code;
+		return e;
+	}
+	e = msg_get_listing(f->payload, &listing, err);
+	return e < 0 ? e : r->on_listing(r->listing_arg, &listing, err);
+}
+
+static int take_frame(struct remote *r, const struct frame *f,
+		      struct err *err)
+{
+	if (f->type == MSG_REFUSE)
+		return take_refuse(f->payload, err);
+	if (!r->greeted && f->type != MSG_WELCOME && f->type != MSG_PONG)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper did not begin with WELCOME");
+	switch (f->type) {
+	case MSG_WELCOME:
+		if (r->greeted)
+			break;
+		return take_welcome(r, f->payload, err);
+	case MSG_PING:
+	case MSG_PONG:
+	case MSG_CREDIT:
+		return take_number(r, f, err);
+	case MSG_ACK:
+	case MSG_NEED:
+		return take_answer(r, f, err);
+	case MSG_FAIL:
+		return take_fail(r, f->payload, err);
+	case MSG_LISTING:
+	case MSG_LISTED:
+		return take_listing(r, f, err);
+	default:
+		break;
+	}
+	return err_set(err, ERR_PROTOCOL, "unexpected message %u", f->type);
+}
+
+/* Read what is there and handle every whole frame.  1 if any byte came. */
+static int receive(struct remote *r, struct err *err)
+{
+	struct frame f;
+	size_t at = 0;
+	ssize_t n;
+	int e = buf_reserve(&r->in, READ_BYTES, err);
+
+	if (e < 0)
+		return e;
+	n = link_read(r->link, r->in.data + r->in.len, READ_BYTES, err);
+	if (n < 0)
+		return (int)n;
+	if (n == 0)
+		return 0;
+	r->in.len += (size_t)n;
+	r->heard = clock_mono();
+	while ((e = frame_next(&r->in, at, 'H', &f, err)) > 0) {
+		e = take_frame(r, &f, err);
+		if (e < 0)
+			return e;
+		at += f.size;
+	}
+	buf_consume(&r->in, at);
+	return e < 0 ? e : 1;
+}
+
+/* Hand the link as much of out as it takes. */
+static int push_out(struct remote *r, struct err *err)
+{
+	ssize_t n;
+
+	while (r->out_at < r->out.len) {
+		n = link_write(r->link, r->out.data + r->out_at,
+			       r->out.len - r->out_at, err);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return 0;
+		r->out_at += (size_t)n;
+	}
+	buf_clear(&r->out);
+	r->out_at = 0;
+	return 0;
+}
+
+static int send_number(struct remote *r, enum msg_type type, uint64_t n,
+		       struct err *err)
+{
+	struct frame_mark mark;
+	int e = frame_begin(&r->out, type, 0, &mark, err);
+
+	if (e == 0)
+		e = msg_put_number(&r->out, n, err);
+	return e < 0 ? e : frame_end(&r->out, &mark, err);
+}
+
+/* A question after half the timeout in silence, the end after all of it. */
+static int watch_silence(struct remote *r, struct err *err)
+{
+	int64_t now = clock_mono(), limit = r->o.timeout * CLOCK_SECOND;
+
+	if (r->o.timeout <= 0)
+		return 0;
+	if (now - r->heard > limit)
+		return err_set(err, ERR_TIMEOUT,
+			       "the helper was silent for %d seconds",
+			       r->o.timeout);
+	if (now - r->heard > limit / 2 && now - r->asked > limit / 2 &&
+	    r->out.len < OUT_BYTES / 2) {
+		r->asked = now;
+		return send_number(r, MSG_PING, (uint64_t)now, err);
+	}
+	return 0;
+}
+
+static int stopped(const struct remote *r, struct err *err)
+{
+	if (r->o.stop && *r->o.stop)
+		return err_set(err, ERR_SIGNAL, "stopped by a signal");
+	return 0;
+}
+
+/* One turn: write, read, and wait up to wait_ms for either. */
+static int turn(struct remote *r, int wait_ms, struct err *err)
+{
+	int want = LINK_READ, e = push_out(r, err);
+
+	if (e == 0)
+		e = receive(r, err);
+	if (e != 0)
+		return e < 0 ? e : 0;
+	e = stopped(r, err);
+	if (e < 0)
+		return e;
+	if (r->out_at < r->out.len)
+		want |= LINK_WRITE;
+	if (wait_ms < 0 || wait_ms > 1000)
+		wait_ms = 1000;
+	e = link_wait(r->link, want, wait_ms, err);
+	return e < 0 ? e : watch_silence(r, err);
+}
+
+static int flush_to(struct remote *r, size_t keep, struct err *err)
+{
+	int e = push_out(r, err);
+
+	while (e == 0 && r->out.len - r->out_at > keep)
+		e = turn(r, -1, err);
+	return e;
+}
+
+int remote_flush(struct remote *r, struct err *err)
+{
+	int e = flush_to(r, 0, err);
+
+	while (e == 0 && !link_flushed(r->link))
+		e = turn(r, 10, err);
+	return e;
+}
+
+/* A frame of at most `size` payload bytes begins; credit is there for it. */
+static int begin(struct remote *r, enum msg_type type, unsigned stream,
+		 struct frame_mark *mark, size_t size, struct err *err)
+{
+	int e = 0;
+
+	size += FRAME_HEADER;
+	if (r->out.len - r->out_at + size > OUT_FLUSH)
+		e = flush_to(r, OUT_FLUSH / 2, err);
+	while (e == 0 && type >= MSG_STAGE && type <= MSG_COMMIT &&
+	       r->credit < size)
+		e = turn(r, -1, err);
+	if (e == 0 && r->out_at) {
+		buf_consume(&r->out, r->out_at);
+		r->out_at = 0;
+	}
+	return e < 0 ? e : frame_begin(&r->out, type, stream, mark, err);
+}
+
+static int end(struct remote *r, struct frame_mark *mark, struct err *err)
+{
+	const unsigned char *head = r->out.data + mark->at;
+	unsigned type = head[4];
+	int e = frame_end(&r->out, mark, err);
+
+	if (e == 0 && type >= MSG_STAGE && type <= MSG_COMMIT)
+		r->credit -= r->out.len - mark->at;
+	return e;
+}
+
+/* ------------------------------------------------------------ sink */
+
+static struct remote *of(struct sink *k)
+{
+	return (struct remote *)(void *)k;
+}
+
+static int remote_stage(struct sink *k, uint64_t id, uint64_t size,
+			struct err *err)
+{
+	struct msg_stage m = {.id = id, .size = size};
+	struct frame_mark mark;
+	int e = begin(of(k), MSG_STAGE, 0, &mark, 16, err);
+
+	if (e == 0)
+		e = msg_put_stage(&of(k)->out, &m, err);
+	return e < 0 ? e : end(of(k), &mark, err);
+}
+
+static int remote_data(struct sink *k, uint64_t id, const void *bytes,
+		       size_t len, struct err *err)
+{
+	struct msg_data m = {.id = id, .bytes = view_of(bytes, len)};
+	struct frame_mark mark;
+	int e = begin(of(k), MSG_DATA, 0, &mark, 12 + len, err);
+
+	if (e == 0)
+		e = msg_put_data(&of(k)->out, &m, err);
+	return e < 0 ? e : end(of(k), &mark, err);
+}
+
+static int remote_stage_end(struct sink *k, uint64_t id,
+			    const struct hash *hash, struct err *err)
+{
+	struct msg_stage_end m = {.id = id, .hash = *hash};
+	struct frame_mark mark;
+	int e = begin(of(k), MSG_STAGE_END, 0, &mark, 24, err);
+
+	if (e == 0)
+		e = msg_put_stage_end(&of(k)->out, &m, err);
+	return e < 0 ? e : end(of(k), &mark, err);
+}
+
+static int counted_number(struct sink *k, enum msg_type type, uint64_t n,
+			  struct err *err)
+{
+	struct frame_mark mark;
+	int e = begin(of(k), type, 0, &mark, 8, err);
+
+	if (e == 0)
+		e = msg_put_number(&of(k)->out, n, err);
+	return e < 0 ? e : end(of(k), &mark, err);
+}
+
+static int remote_stage_drop(struct sink *k, uint64_t id, struct err *err)
+{
+	return counted_number(k, MSG_STAGE_DROP, id, err);
+}
+
+static int remote_begin(struct sink *k, uint64_t batch, struct err *err)
+{
+	return counted_number(k, MSG_BEGIN, batch, err);
+}
+
+static int remote_op(struct sink *k, const struct msg_op *op, struct err *err)
+{
+	struct frame_mark mark;
+	size_t size = op->path.path.len + op->from.path.len + op->target.len;
+	int e = begin(of(k), op->type, 0, &mark, size + 64, err);
+
+	if (e == 0)
+		e = msg_put_op(&of(k)->out, op, err);
+	return e < 0 ? e : end(of(k), &mark, err);
+}
+
+static int remote_commit(struct sink *k, uint64_t batch, uint32_t count,
+			 struct err *err)
+{
+	struct msg_commit m = {.batch = batch, .count = count};
+	struct frame_mark mark;
+	int e = begin(of(k), MSG_COMMIT, 0, &mark, 12, err);
+
+	if (e == 0)
+		e = msg_put_commit(&of(k)->out, &m, err);
+	if (e == 0)
+		e = end(of(k), &mark, err);
+	return e < 0 ? e : push_out(of(k), err);
+}
+
+static int remote_poll(struct sink *k, int wait_ms, struct sink_event *event,
+		       struct err *err)
+{
+	struct remote *r = of(k);
+	int e = 0;
+
+	if (r->event_at == r->event_count)
+		e = turn(r, 0, err);
+	while (e == 0 && r->event_at == r->event_count && wait_ms < 0)
+		e = turn(r, -1, err);
+	if (e == 0 && r->event_at == r->event_count && wait_ms > 0)
+		e = turn(r, wait_ms, err);
+	if (e < 0)
+		return e;
+	if (r->event_at == r->event_count) {
+		r->event_at = r->event_count = 0;
+		return 0;
+	}
+	*event = r->events[r->event_at++];
+	return 1;
+}
+
+static const struct sink_ops remote_ops = {
+	remote_stage, remote_data, remote_stage_end, remote_stage_drop,
+	remote_begin, remote_op,   remote_commit,    remote_poll,
+};
+
+/* ------------------------------------------------------------ course */
+
+static int greet(struct remote *r, const struct msg_hello *hello,
+		 struct err *err)
+{
+	struct frame_mark mark;
+	int e = frame_begin(&r->out, MSG_HELLO, 0, &mark, err);
+
+	if (e == 0)
+		e = msg_put_hello(&r->out, hello, err);
+	if (e == 0)
+		e = frame_end(&r->out, &mark, err);
+	while (e == 0 && !r->greeted)
+		e = turn(r, -1, err);
+	return e;
+}
+
+int remote_open(struct link *link, const struct msg_hello *hello,
+		const struct remote_options *o, struct remote **out,
+		struct err *err)
+{
+	struct remote *r = calloc(1, sizeof(*r));
+	int e;
+
+	*out = NULL;
+	if (!r) {
+		link_close(link);
+		return err_set(err, ERR_MEMORY, "out of memory");
+	}
+	r->sink.ops = &remote_ops;
+	r->link = link;
+	r->o = *o;
+	r->heard = r->asked = clock_mono();
+	buf_init(&r->in, IN_BYTES);
+	buf_init(&r->out, OUT_BYTES);
+	buf_init(&r->welcome_bytes, MSG_PAYLOAD_MAX);
+	e = greet(r, hello, err);
+	if (e == 0 && (r->welcome.version < hello->version_min ||
+		       r->welcome.version > hello->version_max ||
+		       (r->welcome.features & ~hello->features)))
+		e = err_set(err, ERR_PROTOCOL,
+			    "the helper chose what was not offered");
+	if (e < 0) {
+		remote_close(r);
+		return e;
+	}
+	*out = r;
+	return 0;
+}
+
+const struct msg_welcome *remote_welcome(const struct remote *r)
+{
+	return &r->welcome;
+}
+
+struct sink *remote_sink(struct remote *r)
+{
+	return &r->sink;
+}
+
+int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn,
+		void *arg, struct err *err)
+{
+	struct msg_list m = {.flags = flags};
+	struct frame_mark mark;
+	int e = begin(r, MSG_LIST, 0, &mark, 64, err);
+
+	m.root.path = view_of("", 0);
+	if (e == 0)
+		e = msg_put_list(&r->out, &m, err);
+	if (e == 0)
+		e = end(r, &mark, err);
+	r->on_listing = fn;
+	r->listing_arg = arg;
+	r->listed = false;
+	while (e == 0 && !r->listed)
+		e = turn(r, -1, err);
+	r->on_listing = NULL;
+	if (e == 0 && r->listed_code)
+		e = err_set(err, ERR_FILE,
+			    "the destination cannot be listed (%s)",
+			    err_name((int)r->listed_code));
+	return e;
+}
+
+int remote_owner(struct remote *r, bool group, uint32_t id, const char *name,
+		 struct err *err)
+{
+	struct msg_owner m = {.group = group, .id = id,
+			      .name = view_of(name, strlen(name))};
+	struct frame_mark mark;
+	int e = begin(r, MSG_OWNER, 0, &mark, 300, err);
+
+	if (e == 0)
+		e = msg_put_owner(&r->out, &m, err);
+	return e < 0 ? e : end(r, &mark, err);
+}
+
+int remote_idle(struct remote *r, struct err *err)
+{
+	return turn(r, 0, err);
+}
+
+void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out)
+{
+	link_counts(r->link, in, out);
+}
+
+void remote_close(struct remote *r)
+{
+	struct err ignored;
+	struct frame_mark mark;
+
+	if (!r)
+		return;
+	if (r->greeted && r->out.len == 0 &&
+	    frame_begin(&r->out, MSG_BYE, 0, &mark, &ignored) == 0 &&
+	    frame_end(&r->out, &mark, &ignored) == 0) {
+		push_out(r, &ignored);
+		if (link_wait(r->link, LINK_READ, 100, &ignored) > 0)
+			receive(r, &ignored);
+	}
+	link_close(r->link);
+	buf_release(&r->in);
+	buf_release(&r->out);
+	buf_release(&r->welcome_bytes);
+	free(r->events);
+	free(r);
+}

@@ -1,0 +1,367 @@
+/*
+ * One file's content from the source.  It is opened component by component
+ * from the root, never through a symbolic link, must be the inode the snapshot
+ * speaks of, and must look the same before and after it was read; else it is
+ * left for the next pass.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ship_local.h"
+#include "snapsync/clock.h"
+
+/* How close to the reading a change may be that leaves the same time stamp:
+ * a kernel tick, or two seconds where the file system counts in seconds. */
+#define TICK (20 * CLOCK_MS)
+#define COARSE (2100 * CLOCK_MS)
+
+/* Descriptor of a source directory, by S's path; kept for the next file. */
+static int source_dir(struct ship *h, int64_t parent, struct err *err)
+{
+	struct place at = {parent, "", 0};
+	struct buf path;
+	struct view rest, name;
+	int r, fd, next;
+
+	if (h->src_parent == parent)
+		return h->src_fd;
+	fsys_close(h->src_fd);
+	h->src_fd = -1;
+	h->src_parent = -1;
+	buf_init(&path, 1 << 20);
+	r = store_path(h->s, at, &path, err);
+	if (r == 0)
+		r = err_sys(err, ERR_VANISHED, ENOENT, "directory");
+	fd = r < 0 ? r : fsys_dup(h->root_fd, err);
+	rest = view_of(path.data, path.len);
+	while (fd >= 0 && path_next(&rest, &name)) {
+		char one[PATH_NAME_MAX + 1];
+
+		snprintf(one, sizeof(one), "%.*s", (int)name.len,
+			 (const char *)name.p);
+		next = fsys_open_dir(fd, one, false, err);
+		fsys_close(fd);
+		fd = next;
+	}
+	buf_release(&path);
+	if (fd >= 0) {
+		h->src_fd = fd;
+		h->src_parent = parent;
+	}
+	return fd;
+}
+
+static bool same_stat(const struct fsys_stat *a, const struct fsys_stat *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->mtime.s == b->mtime.s && a->mtime.ns == b->mtime.ns &&
+	       a->ctime.s == b->ctime.s && a->ctime.ns == b->ctime.ns;
+}
+
+/* Could a change after the reading leave the same time stamps? */
+static bool is_young(const struct fsys_stat *st, int64_t read_at)
+{
+	int64_t stamp = st->ctime.s * CLOCK_SECOND + st->ctime.ns;
+	int64_t margin = st->ctime.ns % 1000000 == 0 ? COARSE : TICK;
+
+	return stamp > read_at - margin;
+}
+
+struct reading {
+	struct ship *h;
+	int fd;
+	uint64_t size;		/* as announced */
+	uint64_t stage;		/* 0: only hash */
+	struct hash hash;
+};
+
+/* Read to the end, or to the announced size; hash, and send if staged.
+ * 1 all of it; 0 the file is not what it was. */
+static int read_content(struct reading *rd, struct err *err)
+{
+	struct ship *h = rd->h;
+	uint64_t left = rd->size;
+	size_t want;
+	ssize_t n;
+	int r;
+
+	hash_reset(h->hash, store_seed(h->s));
+	while (left > 0) {
+		want = left < MSG_DATA_MAX ? (size_t)left : MSG_DATA_MAX;
+		n = fsys_read_full(rd->fd, h->io, want, err);
+		if (n < 0)
+			return (int)n;
+		if ((size_t)n < want)
+			return 0;
+		hash_update(h->hash, h->io, want);
+		if (rd->stage) {
+			r = h->sink->ops->data(h->sink, rd->stage, h->io, want,
+					       err);
+			if (r < 0)
+				return r;
+		}
+		left -= want;
+		if (h->o.stop && *h->o.stop)
+			return err_set(err, ERR_SIGNAL,
+				       "stopped by a signal");
+	}
+	rd->hash = hash_digest(h->hash);
+	return 1;
+}
+
+/* A small file is read whole before anything is sent. */
+static int read_small(struct reading *rd, const struct attr *have,
+		      struct err *err)
+{
+	struct ship *h = rd->h;
+	ssize_t n = fsys_read_full(rd->fd, h->io, (size_t)rd->size, err);
+
+	if (n < 0)
+		return (int)n;
+	if ((uint64_t)n != rd->size)
+		return 0;
+	rd->hash = hash_of(h->io, (size_t)n, store_seed(h->s));
+	if (have && have->hashed && have->size == rd->size &&
+	    hash_equal(&have->hash, &rd->hash))
+		return 2;
+	return 1;
+}
+
+static int send_small(struct reading *rd, struct err *err)
+{
+	struct sink *k = rd->h->sink;
+	int r = k->ops->stage(k, rd->stage, rd->size, err);
+
+	if (r == 0 && rd->size)
+		r = k->ops->data(k, rd->stage, rd->h->io, (size_t)rd->size,
+				 err);
+	return r < 0 ? r : k->ops->stage_end(k, rd->stage, &rd->hash, err);
+}
+
+/* 1 sent, 2 the destination has it, 0 not what it was. */
+static int send_large(struct reading *rd, const struct attr *have,
+		      struct err *err)
+{
+	struct sink *k = rd->h->sink;
+	uint64_t stage = rd->stage;
+	int r = 1;
+
+	if (rd->h->o.dry || (have && have->hashed && have->size == rd->size)) {
+		/* Perhaps nothing has to travel: look first. */
+		rd->stage = 0;
+		r = read_content(rd, err);
+		rd->stage = stage;
+		if (r <= 0)
+			return r;
+		if (have && have->hashed && have->size == rd->size &&
+		    hash_equal(&have->hash, &rd->hash))
+			return 2;
+		if (rd->h->o.dry)
+			return 1;
+		r = fsys_rewind(rd->fd, err);
+		if (r < 0)
+			return r;
+	}
+	r = k->ops->stage(k, stage, rd->size, err);
+	if (r < 0)
+		return r;
+	r = read_content(rd, err);
+	if (r > 0) {
+		int e = k->ops->stage_end(k, stage, &rd->hash, err);
+
+		return e < 0 ? e : 1;
+	}
+	if (r == 0 || err_class(r) != ERR_CLASS_DROP) {
+		struct err ignored;
+		int e = k->ops->stage_drop(k, stage, &ignored);
+
+		if (e < 0 && r == 0) {
+			*err = ignored;
+			return e;
+		}
+	}
+	return r;
+}
+
+static void attr_of(const struct fsys_stat *st, const struct hash *hash,
+		    struct attr *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->type = st->type;
+	a->mode = st->mode;
+	a->uid = st->uid;
+	a->gid = st->gid;
+	a->size = st->size;
+	a->mtime = st->mtime;
+	a->hashed = true;
+	a->hash = *hash;
+}
+
+/* What was read is what the snapshot speaks of: its content is known now. */
+static int learn(struct ship *h, const struct inode_row *row,
+		 const struct fsys_stat *st, const struct hash *hash,
+		 int64_t read_at, struct err *err)
+{
+	bool young = is_young(st, read_at);
+	uint64_t ctime = (uint64_t)st->ctime.s * 1000000000u + st->ctime.ns;
+
+	if (row->ctime != ctime || row->a.size != st->size ||
+	    row->a.mtime.s != st->mtime.s || row->a.mtime.ns != st->mtime.ns)
+		return 0;
+	if (row->a.hashed && hash_equal(&row->a.hash, hash) &&
+	    !!(row->flags & STORE_YOUNG) == young)
+		return 0;
+	return notes_known(h, row->id, hash, young ? STORE_YOUNG : 0, err);
+}
+
+static int not_now(struct ship *h, struct place at, int code,
+		   const char *text, struct err *err)
+{
+	int r;
+
+	if (code == ERR_VANISHED) {
+		h->restless++; /* the next pass will see what became of it */
+		return SEND_NOT;
+	}
+	r = notes_problem(h, at, code, text, err);
+	return r < 0 ? r : SEND_NOT;
+}
+
+static int finish(struct ship *h, struct place at,
+		  const struct inode_row *row, struct reading *rd,
+		  const struct fsys_stat *before, const struct attr *have,
+		  int64_t read_at, struct attr *attr, struct err *err)
+{
+	bool small = rd->size <= MSG_DATA_MAX;
+	struct fsys_stat after;
+	int r = small ? read_small(rd, have, err) : send_large(rd, have, err);
+
+	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
+		      err_class(r) == ERR_CLASS_FATAL))
+		return r;
+	if (r < 0)
+		return not_now(h, at, -r, err->msg, err);
+	if (r > 0 && fsys_fstat(rd->fd, &after, err) < 0)
+		return not_now(h, at, ERR_IO, err->msg, err);
+	if (r == 0 || !same_stat(before, &after)) {
+		if (r == 1 && !small && !h->o.dry) {
+			int e = h->sink->ops->stage_drop(h->sink, rd->stage,
+							 err);
+			if (e < 0)
+				return e;
+		}
+		return not_now(h, at, ERR_VANISHED, "", err);
+	}
+	if (r == 1 && small && !h->o.dry) {
+		int e = send_small(rd, err);
+
+		if (e < 0)
+			return e;
+	}
+	attr_of(before, &rd->hash, attr);
+	{
+		int e = learn(h, row, before, &rd->hash, read_at, err);
+
+		if (e < 0)
+			return e;
+	}
+	return r == 2 ? SEND_SAME : SEND_STAGED;
+}
+
+int send_file(struct ship *h, struct place at, const struct inode_row *row,
+	      const struct attr *have, struct attr *attr, uint64_t *stage,
+	      struct err *err)
+{
+	struct reading rd = {.h = h};
+	struct fsys_stat st;
+	int64_t read_at = clock_real();
+	char name[PATH_NAME_MAX + 1];
+	int r, dir = source_dir(h, at.parent, err);
+
+	if (dir < 0)
+		return not_now(h, at, -dir, err->msg, err);
+	snprintf(name, sizeof(name), "%.*s", (int)at.len, at.name);
+	rd.fd = fsys_open(dir, name, FSYS_READ, 0, err);
+	if (rd.fd < 0)
+		return not_now(h, at, -rd.fd, err->msg, err);
+	r = fsys_fstat(rd.fd, &st, err);
+	if (r < 0 || st.type != FSYS_FILE || st.ino != row->ino) {
+		fsys_close(rd.fd);
+		return not_now(h, at, ERR_VANISHED, "", err);
+	}
+	rd.size = st.size;
+	rd.stage = *stage = ++h->stage;
+	if (rd.size > MSG_DATA_MAX)
+		fsys_sequential(rd.fd);
+	r = finish(h, at, row, &rd, &st, have, read_at, attr, err);
+	fsys_close(rd.fd);
+	return r;
+}
+
+int send_target(struct ship *h, struct place at, const struct inode_row *row,
+		struct err *err)
+{
+	char name[PATH_NAME_MAX + 1];
+	int dir = source_dir(h, at.parent, err);
+	struct hash hash;
+	ssize_t n;
+	int r;
+
+	(void)row;
+	if (dir < 0)
+		return not_now(h, at, -dir, err->msg, err);
+	snprintf(name, sizeof(name), "%.*s", (int)at.len, at.name);
+	buf_clear(&h->scratch);
+	r = buf_reserve(&h->scratch, MSG_LINK_MAX + 1, err);
+	if (r < 0)
+		return r;
+	n = fsys_readlink(dir, name, (char *)h->scratch.data,
+			  MSG_LINK_MAX + 1, err);
+	if (n < 0)
+		return not_now(h, at, ERR_VANISHED, "", err);
+	h->scratch.len = (size_t)n;
+	hash = hash_of(h->scratch.data, (size_t)n, store_seed(h->s));
+	if (row->a.hashed && !hash_equal(&hash, &row->a.hash))
+		return not_now(h, at, ERR_VANISHED, "", err);
+	return SEND_STAGED;
+}
+
+/* Names for the numbers of owners, once each, before they are used. */
+static int tell_owner(struct ship *h, bool group, uint32_t id,
+		      struct err *err)
+{
+	uint64_t key = (uint64_t)group << 32 | id;
+	const char *name = NULL;
+	bool is_new;
+
+	if (!map_put_u64(&h->owners, key, &is_new, err))
+		return err->code;
+	if (!is_new)
+		return 0;
+	if (group) {
+		struct group *g = getgrgid((gid_t)id);
+
+		name = g ? g->gr_name : NULL;
+	} else {
+		struct passwd *p = getpwuid((uid_t)id);
+
+		name = p ? p->pw_name : NULL;
+	}
+	if (!name || strlen(name) > 255)
+		return 0;
+	return remote_owner(h->remote, group, id, name, err);
+}
+
+int send_owner(struct ship *h, const struct attr *a, struct err *err)
+{
+	int r;
+
+	if (!h->remote || !h->o.owners)
+		return 0;
+	r = tell_owner(h, false, a->uid, err);
+	return r < 0 ? r : tell_owner(h, true, a->gid, err);
+}

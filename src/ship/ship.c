@@ -1,0 +1,247 @@
+#include "snapsync/ship.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ship_local.h"
+
+#define ROUNDS_MAX 3
+
+int ship_new(struct store *s, int root_fd, struct dest *d,
+	     const struct ship_options *o, struct ship **out, struct err *err)
+{
+	struct ship *h = calloc(1, sizeof(*h));
+
+	*out = NULL;
+	if (!h)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	h->s = s;
+	h->d = d;
+	h->root_fd = root_fd;
+	h->o = *o;
+	h->src_fd = -1;
+	h->src_parent = -1;
+	sink_null_init(&h->null);
+	h->sink = &h->null.sink;
+	plan_init(&h->plan);
+	arena_init(&h->row_arena);
+	arena_init(&h->note_arena);
+	map_init(&h->owners, 1);
+	buf_init(&h->scratch, 1 << 20);
+	h->io = malloc(MSG_DATA_MAX);
+	h->hash = hash_new();
+	if (!h->io || !h->hash) {
+		ship_free(h);
+		return err_set(err, ERR_MEMORY, "out of memory");
+	}
+	*out = h;
+	return 0;
+}
+
+void ship_free(struct ship *h)
+{
+	if (!h)
+		return;
+	plan_release(&h->plan);
+	arena_release(&h->row_arena);
+	arena_release(&h->note_arena);
+	map_release(&h->owners);
+	buf_release(&h->scratch);
+	hash_free(h->hash);
+	fsys_close(h->src_fd);
+	free(h->rows);
+	free(h->fails);
+	free(h->notes);
+	free(h->io);
+	free(h);
+}
+
+void ship_set_root(struct ship *h, int root_fd)
+{
+	h->root_fd = root_fd;
+	fsys_close(h->src_fd);
+	h->src_fd = -1;
+	h->src_parent = -1;
+}
+
+/* Whatever was planned and not sent is gone. */
+static void abandon(struct ship *h)
+{
+	h->open = false;
+	h->row_count = 0;
+	h->batch_bytes = 0;
+	h->fail_count = 0;
+	h->note_count = 0;
+	arena_clear(&h->row_arena);
+	arena_clear(&h->note_arena);
+	plan_clear(&h->plan);
+}
+
+void ship_detach(struct ship *h)
+{
+	abandon(h);
+	h->remote = NULL;
+	h->sink = &h->null.sink;
+	map_clear(&h->owners);
+}
+
+/* Failures that WELCOME tells of the batch at its position. */
+static int told_failures(struct ship *h, const struct msg_welcome *w,
+			 struct err *err)
+{
+	struct view v = w->failures;
+	uint32_t i;
+	int r = 0;
+
+	h->fail_count = 0;
+	for (i = 0; r == 0 && i < w->failed; i++) {
+		struct journal_fail *f;
+
+		r = vec_grow((void **)&h->fails, &h->fail_cap, i + 1,
+			     sizeof(*h->fails), err);
+		if (r < 0)
+			return r;
+		f = &h->fails[h->fail_count++];
+		memset(f, 0, sizeof(*f));
+		f->index = view_u32(&v);
+		f->code = (int)view_u32(&v);
+		if (f->code <= 0 || f->code >= ERR_CODES)
+			f->code = ERR_IO;
+		view_u32(&v);
+		memcpy(f->text, "failed in an earlier run", 25);
+	}
+	return v.bad ? err_set(err, ERR_PROTOCOL, "bad failures in WELCOME")
+		     : r;
+}
+
+/* Lay the batches that are durable there onto the mirror; *explained says
+ * whether the helper's position is one that the journal knows. */
+static int settle_position(struct ship *h, const struct msg_welcome *w,
+			   bool *explained, struct err *err)
+{
+	struct journal_settled settled = {0, 0, false};
+	struct dest *d = h->d;
+	bool gap = w->position > d->acked + 1;
+	int r = 0;
+
+	*explained = false;
+	if (!(w->flags & MSG_WELCOME_KNOWN) ||
+	    memcmp(w->pair, d->pair, sizeof(d->pair)) != 0 ||
+	    w->position < d->acked || w->position > d->sent)
+		return 0;
+	r = told_failures(h, w, err);
+	while (r == 0 && d->acked < w->position) {
+		uint64_t next = d->acked + 1;
+
+		r = journal_settle(h->s, d, next, h->fails,
+				   next == w->position ? h->fail_count : 0,
+				   &settled, h->o.log, err);
+	}
+	h->fail_count = 0;
+	/* What failed in a batch before the last one is not known any more. */
+	*explained = !gap && !settled.surprised;
+	return r;
+}
+
+/* Ours, but not where we thought (a restored backup on either side): count on
+ * from there.  Somebody else's, or nobody's: our own count goes on. */
+static void adopt_position(struct ship *h, const struct msg_welcome *w)
+{
+	if ((w->flags & MSG_WELCOME_KNOWN) &&
+	    memcmp(w->pair, h->d->pair, sizeof(h->d->pair)) == 0)
+		h->d->acked = h->d->sent = w->position;
+}
+
+int ship_attach(struct ship *h, struct remote *remote, struct err *err)
+{
+	const struct msg_welcome *w;
+	bool explained;
+	int r;
+
+	h->remote = remote;
+	if (!remote)
+		return 0;
+	w = remote_welcome(remote);
+	map_clear(&h->owners);
+	r = settle_position(h, w, &explained, err);
+	if (r == 0 && !explained)
+		adopt_position(h, w);
+	if (r == 0)
+		r = journal_forget(h->s, h->d, err);
+	if (r == 0 && !(explained && h->d->known)) {
+		if (h->d->known)
+			log_line(h->o.log, LOG_WARN,
+				 "the destination is not at the position it "
+				 "was left at: comparing it by a listing");
+		r = reconcile(h, err);
+	}
+	if (r == 0 && !h->o.dry)
+		h->sink = remote_sink(remote);
+	return r;
+}
+
+/* One campaign: what differs now, in order. */
+static int campaign(struct ship *h, struct err *err)
+{
+	int r;
+
+	plan_clear(&h->plan);
+	h->restless = 0;
+	h->surprised = false;
+	r = place_all(h, err);
+	if (r == 0)
+		r = remove_all(h, err);
+	if (r == 0)
+		r = content_names(h, err);
+	if (r == 0)
+		r = content_inodes(h, err);
+	if (r == 0)
+		r = content_dirs(h, err);
+	if (r < 0 && err_class(r) == ERR_CLASS_RESCAN) {
+		log_line(h->o.log, LOG_WARN, "%s: the next pass goes on",
+			 err->msg);
+		h->restless++;
+		r = 0;
+	}
+	if (r == 0)
+		r = batch_commit(h, err);
+	if (r == 0)
+		r = notes_flush(h, err);
+	if (r == 0)
+		r = batch_answers(h, true, err);
+	return r;
+}
+
+int ship_run(struct ship *h, struct err *err)
+{
+	int rounds, r = 0;
+
+	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
+		r = campaign(h, err);
+		if (r < 0 || !h->surprised || h->o.dry || !h->remote)
+			break;
+		/* The destination is not what we thought: look, once more. */
+		log_line(h->o.log, LOG_WARN,
+			 "the destination was changed by somebody else: "
+			 "comparing it by a listing");
+		r = reconcile(h, err);
+	}
+	if (r < 0)
+		abandon(h);
+	return r;
+}
+
+const struct ship_counts *ship_counts(const struct ship *h)
+{
+	return &h->counts;
+}
+
+uint64_t ship_withheld(const struct ship *h)
+{
+	return h->extras_kept;
+}
+
+uint64_t ship_restless(const struct ship *h)
+{
+	return h->restless;
+}

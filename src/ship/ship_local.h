@@ -1,0 +1,159 @@
+/*
+ * What the files of ship share:
+ *   ship.c       course of a run           plan.c      T, the model of the far end
+ *   place.c      moves and directories     remove.c    deletes
+ *   content.c    files, links, metadata    send.c      one file's content
+ *   notes.c      what is learnt on the way
+ *   batch.c      operations to journal and sink, and their answers
+ *   reconcile.c  a listing onto the mirror
+ */
+#ifndef SNAPSYNC_SHIP_LOCAL_H
+#define SNAPSYNC_SHIP_LOCAL_H
+
+#include "snapsync/map.h"
+#include "snapsync/path.h"
+#include "snapsync/ship.h"
+#include "snapsync/vec.h"
+
+#define BATCH_OPS 4096u
+#define BATCH_BYTES (64u << 20)
+#define PAGE_ROWS 512
+
+/* T: mirror(D) with all operations planned in this run laid over it. */
+struct plan {
+	struct map names;	/* (parent, name) -> struct t_name */
+	struct map dirs;	/* directory -> struct t_dir: where it is in T */
+	struct map homes;	/* other inode -> struct t_dir: one of its names */
+	struct map placed;	/* directories found in their final place */
+	struct map touched;	/* directories whose content was changed */
+	struct map busy;	/* inodes whose move is under way (recursion) */
+	struct arena arena;	/* names in the maps */
+	size_t depth;		/* of that recursion */
+	int64_t path_of;	/* directory whose path is in `path`, or -1 */
+	struct buf path;
+	enum msg_area area;
+};
+
+struct t_name {
+	int64_t inode;
+	enum fsys_type type;
+};
+
+struct t_dir {
+	struct place at;
+};
+
+struct ship {
+	struct store *s;
+	struct dest *d;
+	int root_fd;
+	struct ship_options o;
+	struct ship_counts counts;
+	struct remote *remote;
+	struct sink *sink;
+	struct sink_null null;
+	struct plan plan;
+	/* the batch being filled */
+	bool open;
+	uint64_t batch;
+	struct journal_row *rows;
+	size_t row_count, row_cap;
+	struct arena row_arena;
+	uint64_t batch_bytes;
+	/* answers */
+	struct journal_fail *fails;
+	size_t fail_count, fail_cap;
+	bool surprised;
+	/* sending */
+	uint64_t stage;		/* last number used */
+	unsigned char *io;	/* MSG_DATA_MAX bytes */
+	struct hash_state *hash;
+	int64_t src_parent;	/* directory that src_fd is, or -1 */
+	int src_fd;
+	struct map owners;	/* uid or gid already told */
+	uint64_t restless;
+	uint64_t extras_kept;
+	struct buf scratch;
+	struct note *notes;
+	size_t note_count, note_cap;
+	struct arena note_arena;
+};
+
+/* plan.c */
+void plan_init(struct plan *p);
+void plan_clear(struct plan *p);
+void plan_release(struct plan *p);
+/* What T has under a name: 1 and inode, type, or 0. */
+int plan_get(struct ship *h, struct place at, int64_t *inode, enum fsys_type *type, struct err *err);
+int plan_set(struct ship *h, struct place at, int64_t inode, enum fsys_type type, struct err *err);
+/* Where a directory, or any one name of another inode, is in T; 0 nowhere. */
+int plan_where(struct ship *h, int64_t inode, enum fsys_type type, struct place *out, struct err *err);
+/* The path of a name in T into out. */
+int plan_path(struct ship *h, struct place at, struct buf *out, enum msg_area *area, struct err *err);
+int plan_touch(struct ship *h, int64_t dir, struct err *err);
+
+/* batch.c */
+struct op {
+	enum journal_op op;
+	int64_t inode;
+	enum fsys_type type;
+	struct place at, from;
+	bool at_root;		/* META of the root itself */
+	struct attr attr;
+	uint64_t stage;
+	uint64_t bytes;
+	struct view target;
+	struct ship_report report;	/* op, type, paths are filled in */
+	bool silent;		/* nothing to tell a person */
+};
+int batch_put(struct ship *h, struct op *op, struct err *err);
+/* Close the open batch, if any. */
+int batch_commit(struct ship *h, struct err *err);
+/* Take answers; wait for all of them if `all`. */
+int batch_answers(struct ship *h, bool all, struct err *err);
+
+/* place.c */
+/* Make the directory exist in T, in its final place. */
+int place_dir(struct ship *h, int64_t dir, struct err *err);
+/* Move a directory or other inode that T has to where S wants it. */
+int place_moved(struct ship *h, struct place at, int64_t inode, enum fsys_type type, struct err *err);
+/* All moves of the run. */
+int place_all(struct ship *h, struct err *err);
+
+/* remove.c */
+int remove_all(struct ship *h, struct err *err);
+
+/* content.c */
+int content_names(struct ship *h, struct err *err);
+int content_inodes(struct ship *h, struct err *err);
+int content_dirs(struct ship *h, struct err *err);
+
+/* send.c */
+enum send_result {
+	SEND_NOT,		/* could not be read now: noted */
+	SEND_STAGED,		/* in *stage; *attr is what was sent */
+	SEND_SAME		/* the destination has this content already */
+};
+/* Read the source's file under a name of S.  have: what the destination has
+ * of this inode, or NULL.  Returns enum send_result or an error. */
+int send_file(struct ship *h, struct place at, const struct inode_row *row,
+	      const struct attr *have, struct attr *attr, uint64_t *stage, struct err *err);
+/* The symbolic link's target into h->scratch. */
+int send_target(struct ship *h, struct place at, const struct inode_row *row, struct err *err);
+int send_owner(struct ship *h, const struct attr *a, struct err *err);
+
+/* notes.c: knowledge gained on the way, written with the next batch. */
+/* The content of an inode of the snapshot. */
+int notes_known(struct ship *h, int64_t inode, const struct hash *hash, unsigned flags, struct err *err);
+/* The destination has the inode like this, without an operation. */
+int notes_settled(struct ship *h, int64_t inode, const struct attr *a, struct err *err);
+/* Something about this entry could not be done: say so and go on. */
+int notes_problem(struct ship *h, struct place at, int code, const char *text, struct err *err);
+/* Inside a transaction: all of them into the database. */
+int notes_write(struct ship *h, struct err *err);
+int notes_flush(struct ship *h, struct err *err);
+
+/* reconcile.c */
+int reconcile(struct ship *h, struct err *err);
+
+#endif
