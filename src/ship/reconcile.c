@@ -161,7 +161,7 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 		there.uid = a->uid; /* cannot be given away there anyhow */
 		there.gid = a->gid;
 	}
-	if (same_content(a, &it->a) && a->type == FSYS_FILE) {
+	if (a->type == FSYS_FILE && !it->a.hashed && same_content(a, &it->a)) {
 		there.hashed = a->hashed;
 		there.hash = a->hash;
 	} else if (a->type == FSYS_FILE) {
