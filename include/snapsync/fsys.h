@@ -118,6 +118,7 @@ int fsys_sync_data(int fd, struct err *err);	/* fdatasync */
 /* Everything on the file system of fd: 1 done, 0 this system has no such call
  * (the caller syncs one by one), or an error. */
 int fsys_sync_fs(int fd, struct err *err);
+bool fsys_has_sync_fs(void);
 /* Begin to write a file's dirty pages back, without waiting: a hint. */
 void fsys_flush_hint(int fd);
 

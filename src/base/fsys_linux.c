@@ -42,6 +42,11 @@ int fsys_sync_fs(int fd, struct err *err)
 	return syncfs(fd) < 0 ? fsys_fail(err, "syncfs", NULL) : 1;
 }
 
+bool fsys_has_sync_fs(void)
+{
+	return true;
+}
+
 void fsys_flush_hint(int fd)
 {
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);

@@ -37,6 +37,11 @@ int fsys_sync_fs(int fd, struct err *err)
 	return 0;
 }
 
+bool fsys_has_sync_fs(void)
+{
+	return false;
+}
+
 void fsys_flush_hint(int fd)
 {
 	(void)fd;

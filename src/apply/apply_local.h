@@ -1,0 +1,192 @@
+/*
+ * What the files of the helper share:
+ *   serve.c     the session: frames, states, credit
+ *   open.c      the destination: path, lock, files of ours
+ *   confine.c   paths, component by component
+ *   stage.c     content and special files in tmp/
+ *   commit.c    operations noted, and the course of a commit
+ *   identity.c  who the subject of each operation is
+ *   redo.c      the redo log            position.c  the durable position
+ *   execute.c   one operation           touched.c   what is to be synced
+ *   owner.c     owners and modes        list.c      listings
+ */
+#ifndef SNAPSYNC_APPLY_LOCAL_H
+#define SNAPSYNC_APPLY_LOCAL_H
+
+#include "snapsync/apply.h"
+#include "snapsync/frame.h"
+#include "snapsync/map.h"
+#include "snapsync/path.h"
+#include "snapsync/vec.h"
+
+#define APPLY_CREDIT (8u << 20)		/* bytes in flight */
+#define APPLY_OPS_BYTES (64u << 20)	/* of the operations of a batch */
+#define APPLY_STAGES_MAX 131072u	/* staged and not placed */
+#define APPLY_CACHE 16			/* directory descriptors kept */
+#define APPLY_FEW 8			/* synced one by one */
+
+/* A directory kept open, by area and path. */
+struct cached_dir {
+	int fd;			/* -1: free */
+	enum msg_area area;
+	struct buf path;
+	uint64_t used;		/* last use, by a counter */
+	bool touched;		/* is in the list of what to sync */
+};
+
+struct stage {
+	uint64_t size, received;
+	int fd;			/* open while it is filled, else -1 */
+	bool done;		/* hash was right */
+	bool placed;		/* an operation of the open batch has it */
+	int code;		/* enum err_code if it went wrong */
+	char text[128];
+};
+
+struct reason {
+	char text[160];
+};
+
+struct position {
+	bool known;
+	unsigned char pair[16];
+	uint64_t batch;
+	uint64_t serial;
+	struct buf failures;	/* u32 index, u32 code, u32 errno each */
+	uint32_t failed;
+};
+
+struct widened {
+	int fd;			/* directory */
+	uint64_t dev, ino;
+	unsigned mode;		/* as it was */
+};
+
+struct apply {
+	const struct apply_options *o;
+	const struct log *log;
+	struct link *link;
+	struct buf in, out;
+	size_t out_at;
+	unsigned state;		/* MSG_S_* */
+	struct msg_hello hello;	/* its views are gone after greeting */
+	bool dry, no_sync, numeric, bye;
+	uint64_t consumed;	/* bytes not yet given back as credit */
+	/* the destination */
+	int dest_fd, own_fd, tmp_fd, limbo_fd, redo_fd, position_fd, lock_fd;
+	char shown[256];	/* its path as the client gave it, escaped */
+	struct position position;
+	struct cached_dir cache[APPLY_CACHE];
+	uint64_t clock;
+	/* staging */
+	struct map stages;	/* id -> struct stage */
+	uint64_t last_stage;
+	uint64_t node;		/* number of the last node or link in tmp */
+	struct hash_state *hash;
+	uint64_t current;	/* stage being filled */
+	uint32_t tmp_uid, tmp_gid;
+	bool tmp_owner_known;
+	struct map owners;	/* group << 32 | id -> uint32_t local id */
+	/* the open batch */
+	uint64_t batch;
+	struct buf ops;		/* see redo.c */
+	uint32_t op_count;
+	struct map reasons;	/* operation -> struct reason: failed in staging */
+	uint32_t unsynced;	/* staged files of the batch */
+	/* execution */
+	int touched[APPLY_FEW];
+	size_t touched_count;
+	bool touched_all, sync_failed;
+	struct widened *widened;
+	size_t widened_count, widened_cap;
+};
+
+/* One noted operation, as it lies in `ops` and in the redo log. */
+struct noted {
+	struct msg_op op;
+	uint64_t tmp;		/* number in tmp/, of what is created */
+	int code;		/* known to fail (staging), or 0 */
+	uint64_t dev, ino;	/* identity of the subject, 0: unknown */
+	unsigned subject_type;	/* enum fsys_type of it */
+};
+
+/* open.c */
+int open_dest(struct apply *a, struct err *err);
+void open_release(struct apply *a);
+
+/* confine.c: the directory that holds the last component of the path, lent
+ * until the next call, and that component. */
+int confine_parent(struct apply *a, const struct msg_path *p, int *dirfd,
+		   char name[PATH_NAME_MAX + 1], struct cached_dir **dir, struct err *err);
+/* A directory itself (the empty path is the area's root). */
+int confine_dir(struct apply *a, enum msg_area area, struct view path, struct cached_dir **out, struct err *err);
+/* Some directory moved or went: trust no descriptor. */
+void confine_forget(struct apply *a);
+void confine_init(struct apply *a);
+/* Give ourselves access to our own directories along the path; true if
+ * anything was changed. */
+bool confine_widen(struct apply *a, const struct msg_path *p);
+void confine_restore(struct apply *a);
+/* Its mode was set on purpose: do not restore. */
+void confine_keep(struct apply *a, uint64_t dev, uint64_t ino);
+
+/* stage.c */
+int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err);
+int stage_data(struct apply *a, const struct msg_data *m, struct err *err);
+int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
+int stage_drop(struct apply *a, uint64_t id, struct err *err);
+/* The staged file gets its metadata; returns an enum err_code (>0) on failure. */
+int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m, struct err *err);
+/* Make a symbolic link or node in tmp. */
+int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp, struct err *err);
+void stage_name(uint64_t tmp, char out[32]);
+int stage_sync(struct apply *a, struct err *err);
+int stage_sweep(struct apply *a, struct err *err);
+void stage_release(struct apply *a);
+
+/* owner.c */
+int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err);
+/* Owner, mode and mtime of an object, in that order. */
+int owner_meta(struct apply *a, int dirfd, const char *name, enum fsys_type type,
+	       const struct msg_meta *m, const struct fsys_stat *now, struct err *err);
+uint32_t owner_map(struct apply *a, bool group, uint32_t id);
+
+/* commit.c */
+int commit_begin(struct apply *a, uint64_t batch, struct err *err);
+int commit_note(struct apply *a, const struct msg_op *op, struct err *err);
+int commit_run(struct apply *a, const struct msg_commit *m, struct err *err);
+/* Execute what the redo log still has to do. */
+int commit_replay(struct apply *a, struct err *err);
+
+/* identity.c */
+int identity_fill(struct apply *a, struct err *err);
+
+/* redo.c */
+int redo_put(struct buf *b, const struct noted *n, struct err *err);
+int redo_get(struct view *v, struct noted *n, struct err *err);
+int redo_write(struct apply *a, struct err *err);
+/* 1: a valid log that is not done yet was read into a->ops. */
+int redo_read(struct apply *a, unsigned char pair[16], uint64_t *batch, struct err *err);
+
+/* position.c */
+int position_read(struct apply *a, struct err *err);
+int position_write(struct apply *a, const unsigned char pair[16], uint64_t batch, struct err *err);
+
+/* execute.c */
+int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);
+
+/* touched.c */
+void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd);
+void touched_name(struct apply *a, int dirfd, const char *name, enum fsys_type type);
+int touched_sync(struct apply *a, struct err *err);
+void touched_clear(struct apply *a);
+
+/* list.c */
+int list_send(struct apply *a, const struct msg_list *m, struct err *err);
+
+/* serve.c: frames out; flushes when much is waiting. */
+int serve_flush(struct apply *a, size_t keep, struct err *err);
+int serve_fail(struct apply *a, uint32_t index, int code, int sys, const char *text, struct err *err);
+int serve_number(struct apply *a, enum msg_type type, uint64_t n, struct err *err);
+
+#endif

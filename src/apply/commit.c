@@ -1,0 +1,194 @@
+/*
+ * The course of a batch (redo.c and position.c have the layouts):
+ *
+ *     1  staged content            -> stable storage
+ *     2  redo log                  -> stable storage
+ *     3  operations, in order
+ *     4  names, modes, times       -> stable storage
+ *     5  position with failures    -> stable storage
+ *     6  FAILs and ACK to the client
+ *
+ * A failed sync is the end of the session: nothing is acknowledged, and the
+ * next session executes the redo log again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "apply_local.h"
+
+int commit_begin(struct apply *a, uint64_t batch, struct err *err)
+{
+	if (a->position.known && batch <= a->position.batch &&
+	    memcmp(a->position.pair, a->hello.pair, 16) == 0)
+		return err_set(err, ERR_PROTOCOL,
+			       "a batch that is durable already");
+	a->batch = batch;
+	a->op_count = 0;
+	buf_clear(&a->ops);
+	map_clear(&a->reasons);
+	a->state = MSG_S_BATCH;
+	return 0;
+}
+
+int commit_note(struct apply *a, const struct msg_op *op, struct err *err)
+{
+	struct noted n = {.op = *op};
+	struct reason *why;
+	int r = 0;
+
+	if (a->op_count >= MSG_OPS_MAX)
+		return err_set(err, ERR_PROTOCOL, "too many operations");
+	if (op->type == MSG_PLACE) {
+		n.tmp = op->stage;
+		r = stage_finish(a, op->stage, &op->meta, err);
+	} else if (op->type == MSG_SYMLINK || op->type == MSG_NODE) {
+		r = stage_special(a, op, &n.tmp, err);
+	}
+	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
+		      err_class(r) == ERR_CLASS_FATAL))
+		return r;
+	if (r < 0) {
+		n.code = -r;
+		why = map_put_u64(&a->reasons, a->op_count, NULL, err);
+		if (!why)
+			return err->code;
+		snprintf(why->text, sizeof(why->text), "%.150s", err->msg);
+	}
+	r = redo_put(&a->ops, &n, err);
+	if (r < 0)
+		return err_set(err, ERR_PROTOCOL, "a batch that is too large");
+	a->op_count++;
+	return 0;
+}
+
+static int note_failure(struct apply *a, uint32_t index, int code, int sys,
+			struct err *err)
+{
+	struct position *p = &a->position;
+	int r = buf_put_u32(&p->failures, index, err);
+
+	if (r == 0)
+		r = buf_put_u32(&p->failures, (uint32_t)code, err);
+	if (r == 0)
+		r = buf_put_u32(&p->failures, (uint32_t)sys, err);
+	p->failed++;
+	return r;
+}
+
+/* Step 3.  Failures are noted for the position, and told to the client. */
+static int execute_all(struct apply *a, bool replay, struct err *err)
+{
+	struct view v = view_of(a->ops.data, a->ops.len);
+	const struct reason *why;
+	struct noted n;
+	uint32_t index;
+	int r = 0;
+
+	buf_clear(&a->position.failures);
+	a->position.failed = 0;
+	for (index = 0; r == 0 && v.len > 0; index++) {
+		struct err one;
+
+		r = redo_get(&v, &n, err);
+		if (r < 0)
+			break;
+		err_clear(&one);
+		if (execute(a, &n, replay, &one) == 0)
+			continue;
+		if (err_class(one.code) == ERR_CLASS_FATAL) {
+			*err = one;
+			r = one.code;
+			break;
+		}
+		why = map_get_u64(&a->reasons, index);
+		r = note_failure(a, index, -one.code, one.sys, err);
+		if (r == 0 && !replay)
+			r = serve_fail(a, index, -one.code, one.sys,
+				       why ? why->text : one.msg, err);
+	}
+	confine_restore(a);
+	return r;
+}
+
+static int finish(struct apply *a, const unsigned char pair[16], bool replay,
+		  struct err *err)
+{
+	int r;
+
+	touched_clear(a);
+	r = execute_all(a, replay, err);
+	if (r == 0) {
+		/* A replay does not know what was changed before it. */
+		a->touched_all = a->touched_all ||
+				 (replay && fsys_has_sync_fs());
+		r = touched_sync(a, err);
+	}
+	if (r == 0)
+		r = position_write(a, pair, a->batch, err);
+	touched_clear(a);
+	return r;
+}
+
+static int told(struct err *err, const char *what)
+{
+	char was[512];
+	int sys = err->sys;
+
+	snprintf(was, sizeof(was), "%.500s", err->msg);
+	err_set(err, ERR_FILE, "%s: %s", what, was);
+	err->sys = sys;
+	return err->code;
+}
+
+static int ack(struct apply *a, struct err *err)
+{
+	struct msg_ack m = {.batch = a->batch, .failed = a->position.failed};
+	struct frame_mark mark;
+	int r = frame_begin(&a->out, MSG_ACK, 0, &mark, err);
+
+	if (r == 0)
+		r = msg_put_ack(&a->out, &m, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
+{
+	int r;
+
+	if (m->batch != a->batch || m->count != a->op_count)
+		return err_set(err, ERR_PROTOCOL,
+			       "COMMIT does not fit its batch");
+	r = stage_sync(a, err);
+	if (r == 0)
+		r = identity_fill(a, err);
+	if (r == 0)
+		r = redo_write(a, err);
+	if (r < 0)
+		return told(err, "the batch cannot be made durable");
+	r = finish(a, a->hello.pair, false, err);
+	if (r < 0)
+		return told(err, "the batch cannot be made durable");
+	r = stage_sweep(a, err);
+	a->unsynced = 0;
+	a->op_count = 0;
+	buf_clear(&a->ops);
+	map_clear(&a->reasons);
+	a->state = MSG_S_READY;
+	return r < 0 ? r : ack(a, err);
+}
+
+int commit_replay(struct apply *a, struct err *err)
+{
+	unsigned char pair[16];
+	int r = redo_read(a, pair, &a->batch, err);
+
+	if (r <= 0)
+		return r;
+	log_line(a->log, LOG_WARN,
+		 "finishing a batch that was interrupted");
+	r = finish(a, pair, true, err);
+	buf_clear(&a->ops);
+	a->op_count = 0;
+	return r < 0 ? told(err, "an interrupted batch cannot be finished")
+		     : 0;
+}

@@ -1,0 +1,310 @@
+/*
+ * One operation of a batch.  In a replay an operation may have been done
+ * before; then its traces say so (see redo.c), and it is no failure.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "apply_local.h"
+
+/* Where an operation happens. */
+struct spot {
+	int fd;			/* of the parent, lent */
+	struct cached_dir *dir;
+	char name[PATH_NAME_MAX + 1];
+};
+
+static int spot_of(struct apply *a, const struct msg_path *p, struct spot *s,
+		   struct err *err)
+{
+	return confine_parent(a, p, &s->fd, s->name, &s->dir, err);
+}
+
+static int look(const struct spot *s, struct fsys_stat *st, struct err *err)
+{
+	int r = fsys_stat(s->fd, s->name, st, err);
+
+	return r == 0 ? 1 : err->sys == ENOENT ? 0 : r;
+}
+
+static bool is_subject(const struct noted *n, const struct fsys_stat *st)
+{
+	return n->ino == 0 ||
+	       (n->dev == st->dev && n->ino == st->ino &&
+		n->subject_type == (unsigned)st->type);
+}
+
+/* What is no directory shall come here: an empty directory makes room. */
+static int make_room(struct apply *a, const struct spot *s, struct err *err)
+{
+	struct fsys_stat st;
+	int r = look(s, &st, err);
+
+	if (r <= 0 || st.type != FSYS_DIR)
+		return r < 0 ? r : 0;
+	r = fsys_rmdir(s->fd, s->name, err);
+	if (r == 0)
+		confine_forget(a);
+	else if (err->sys == ENOTEMPTY)
+		r = err_set(err, ERR_EXISTS,
+			    "a directory is in the way that holds files which "
+			    "are not part of the mirror");
+	return r;
+}
+
+static int place(struct apply *a, const struct noted *n, struct err *err)
+{
+	struct fsys_stat st;
+	struct spot s;
+	char tmp[32];
+	int r;
+
+	stage_name(n->tmp, tmp);
+	r = fsys_stat(a->tmp_fd, tmp, &st, err);
+	if (r < 0) /* only in a replay: it has its name already */
+		return err->sys == ENOENT ? 0 : r;
+	r = spot_of(a, &n->op.path, &s, err);
+	if (r == 0) {
+		r = fsys_rename(a->tmp_fd, tmp, s.fd, s.name, err);
+		if (r < 0 && (err->sys == EISDIR || err->sys == EEXIST ||
+			      err->sys == ENOTEMPTY)) {
+			r = make_room(a, &s, err);
+			if (r == 0)
+				r = spot_of(a, &n->op.path, &s, err);
+			if (r == 0)
+				r = fsys_rename(a->tmp_fd, tmp, s.fd, s.name,
+						err);
+		}
+	}
+	if (r == 0)
+		touched_dir(a, s.dir, s.fd);
+	return r;
+}
+
+static int make_dir(struct apply *a, const struct noted *n, struct err *err)
+{
+	struct fsys_stat st;
+	struct spot s;
+	int r = spot_of(a, &n->op.path, &s, err);
+
+	if (r < 0)
+		return r;
+	r = fsys_mkdir(s.fd, s.name, 0700, err);
+	if (r < 0 && err->sys == EEXIST) {
+		r = look(&s, &st, err);
+		if (r > 0 && st.type == FSYS_DIR)
+			return 0;
+		if (r > 0)
+			r = fsys_unlink(s.fd, s.name, err);
+		if (r == 0)
+			r = fsys_mkdir(s.fd, s.name, 0700, err);
+	}
+	if (r == 0) {
+		touched_dir(a, s.dir, s.fd);
+		touched_name(a, s.fd, s.name, FSYS_DIR);
+	}
+	return r;
+}
+
+static int move_here(struct apply *a, const struct noted *n, struct spot *from,
+		     struct spot *to, const struct fsys_stat *st,
+		     struct err *err)
+{
+	struct fsys_stat there;
+	int r = look(to, &there, err);
+
+	if (r < 0)
+		return r;
+	/* rename(2) of two links to one inode does nothing at all. */
+	if (r > 0 && there.dev == st->dev && there.ino == st->ino) {
+		touched_dir(a, from->dir, from->fd);
+		return fsys_unlink(from->fd, from->name, err);
+	}
+	if (r > 0 && st->type == FSYS_DIR && there.type != FSYS_DIR)
+		r = fsys_unlink(to->fd, to->name, err);
+	else if (r > 0 && st->type != FSYS_DIR && there.type == FSYS_DIR)
+		r = make_room(a, to, err);
+	else
+		r = 0;
+	if (r == 0) /* make_room may have closed what we held */
+		r = spot_of(a, &n->op.from, from, err);
+	if (r < 0)
+		return r;
+	touched_dir(a, from->dir, from->fd);
+	from->fd = fsys_dup(from->fd, err);
+	if (from->fd < 0)
+		return from->fd;
+	r = spot_of(a, &n->op.path, to, err);
+	if (r == 0)
+		r = fsys_rename(from->fd, from->name, to->fd, to->name, err);
+	if (r == 0)
+		touched_dir(a, to->dir, to->fd);
+	fsys_close(from->fd);
+	if (r == 0 && st->type == FSYS_DIR)
+		confine_forget(a);
+	return r;
+}
+
+static int move(struct apply *a, const struct noted *n, bool replay,
+		struct err *err)
+{
+	struct spot from, to;
+	struct fsys_stat st;
+	int r = spot_of(a, &n->op.from, &from, err);
+
+	if (r == 0)
+		r = look(&from, &st, err);
+	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
+		       (r < 0 && err->code == -ERR_VANISHED)))
+		return 0; /* done before */
+	if (r == 0)
+		return err_sys(err, ERR_VANISHED, ENOENT,
+			       "what should be moved is not there");
+	if (r > 0)
+		r = spot_of(a, &n->op.path, &to, err);
+	if (r == 0) /* the first may have left the cache */
+		r = spot_of(a, &n->op.from, &from, err);
+	if (r == 0)
+		r = spot_of(a, &n->op.path, &to, err);
+	return r < 0 ? r : move_here(a, n, &from, &to, &st, err);
+}
+
+static int link_name(struct apply *a, const struct noted *n, bool replay,
+		     struct err *err)
+{
+	struct spot from, to;
+	struct fsys_stat st, there;
+	int r = spot_of(a, &n->op.from, &from, err);
+
+	if (r == 0)
+		r = look(&from, &st, err);
+	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
+		       (r < 0 && err->code == -ERR_VANISHED)))
+		return 0;
+	if (r == 0)
+		return err_sys(err, ERR_VANISHED, ENOENT,
+			       "what should be linked is not there");
+	if (r < 0)
+		return r;
+	/* By way of tmp: a new link there, renamed over whatever is here. */
+	fsys_unlink(a->tmp_fd, "link", err);
+	r = fsys_link(from.fd, from.name, a->tmp_fd, "link", err);
+	if (r == 0)
+		r = spot_of(a, &n->op.path, &to, err);
+	if (r == 0)
+		r = look(&to, &there, err);
+	if (r > 0 && there.dev == st.dev && there.ino == st.ino) {
+		fsys_unlink(a->tmp_fd, "link", err);
+		return 0;
+	}
+	if (r > 0 && there.type == FSYS_DIR) {
+		r = make_room(a, &to, err);
+		if (r == 0)
+			r = spot_of(a, &n->op.path, &to, err);
+	}
+	if (r >= 0)
+		r = fsys_rename(a->tmp_fd, "link", to.fd, to.name, err);
+	if (r == 0)
+		touched_dir(a, to.dir, to.fd);
+	return r;
+}
+
+static int remove_name(struct apply *a, const struct noted *n, bool replay,
+		       struct err *err)
+{
+	struct spot s;
+	struct fsys_stat st;
+	int r = spot_of(a, &n->op.path, &s, err);
+
+	if (r < 0)
+		return err->sys == ENOENT ? 0 : r;
+	r = look(&s, &st, err);
+	if (r <= 0)
+		return r;
+	if (replay && !is_subject(n, &st))
+		return 0;
+	if (a->o->no_delete)
+		return err_set(err, ERR_DENIED,
+			       "deletes are forbidden at the destination");
+	if ((st.type == FSYS_DIR) != n->op.is_dir)
+		return err_set(err, ERR_EXISTS,
+			       "something else is under this name");
+	touched_dir(a, s.dir, s.fd);
+	if (st.type != FSYS_DIR)
+		return fsys_unlink(s.fd, s.name, err);
+	r = fsys_rmdir(s.fd, s.name, err);
+	if (r == 0)
+		confine_forget(a);
+	return r;
+}
+
+static int set_meta(struct apply *a, const struct noted *n, struct err *err)
+{
+	struct fsys_stat st;
+	struct spot s;
+	int r = 0;
+
+	if (n->op.path.path.len == 0) {
+		s.fd = a->dest_fd;
+		s.dir = NULL;
+		strcpy(s.name, ".");
+	} else {
+		r = spot_of(a, &n->op.path, &s, err);
+	}
+	if (r == 0)
+		r = fsys_stat(s.fd, s.name, &st, err);
+	if (r == 0 && st.type != n->op.meta.type)
+		r = err_set(err, ERR_EXISTS,
+			    "something else is under this name");
+	if (r == 0)
+		r = owner_meta(a, s.fd, s.name, st.type, &n->op.meta, &st,
+			       err);
+	if (r == 0) {
+		if (st.type == FSYS_DIR)
+			confine_keep(a, st.dev, st.ino);
+		touched_name(a, s.fd, s.name, st.type);
+	}
+	return r;
+}
+
+static int once(struct apply *a, const struct noted *n, bool replay,
+		struct err *err)
+{
+	switch (n->op.type) {
+	case MSG_PLACE:
+	case MSG_SYMLINK:
+	case MSG_NODE:
+		return place(a, n, err);
+	case MSG_MKDIR:
+		return make_dir(a, n, err);
+	case MSG_MOVE:
+		return move(a, n, replay, err);
+	case MSG_LINK:
+		return link_name(a, n, replay, err);
+	case MSG_REMOVE:
+		return remove_name(a, n, replay, err);
+	case MSG_META:
+		return set_meta(a, n, err);
+	default:
+		return err_set(err, ERR_PROTOCOL, "not an operation");
+	}
+}
+
+int execute(struct apply *a, const struct noted *n, bool replay,
+	    struct err *err)
+{
+	bool widened;
+	int r;
+
+	if (n->code)
+		return err_set(err, (enum err_code)n->code,
+			       "it could not be staged");
+	r = once(a, n, replay, err);
+	if (r == 0 || err->sys != EACCES)
+		return r;
+	/* Our own directory without write permission for us? */
+	widened = confine_widen(a, &n->op.path);
+	if (n->op.type == MSG_MOVE || n->op.type == MSG_LINK)
+		widened = confine_widen(a, &n->op.from) || widened;
+	return widened ? once(a, n, replay, err) : r;
+}

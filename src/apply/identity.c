@@ -1,0 +1,131 @@
+/*
+ * Before the redo log is written, the subject of every MOVE, LINK and REMOVE
+ * gets its identity: device, inode number and type of what will be under the
+ * `from` name when the operation's turn comes.  That is what is now under the
+ * name that leads there through the operations before it: each MOVE or LINK
+ * (and what lies below a moved directory) is traced backwards.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply_local.h"
+
+struct relocation {
+	enum msg_area to_area, from_area;
+	struct view to, from;	/* lent from the old operations */
+	bool made;		/* MKDIR: nothing was there before */
+};
+
+struct trace {
+	struct relocation *v;
+	size_t count, cap;
+};
+
+static bool below(struct view path, struct view top)
+{
+	return path.len >= top.len && memcmp(path.p, top.p, top.len) == 0 &&
+	       (path.len == top.len || path.p[top.len] == '/');
+}
+
+/* Where `p` was before the batch; false if it was nowhere. */
+static bool trace_back(const struct trace *t, enum msg_area *area,
+		       struct buf *p, struct err *err)
+{
+	size_t i;
+
+	for (i = t->count; i > 0; i--) {
+		const struct relocation *l = &t->v[i - 1];
+		struct buf moved;
+
+		if (l->to_area != *area ||
+		    !below(view_of(p->data, p->len), l->to))
+			continue;
+		if (l->made)
+			return p->len != l->to.len ? true : false;
+		buf_init(&moved, 2 * PATH_BYTES_MAX);
+		if (buf_put(&moved, l->from.p, l->from.len, err) < 0 ||
+		    buf_put(&moved, p->data + l->to.len, p->len - l->to.len,
+			    err) < 0) {
+			buf_release(&moved);
+			return false;
+		}
+		buf_release(p);
+		*p = moved;
+		*area = l->from_area;
+	}
+	return true;
+}
+
+static void look(struct apply *a, const struct trace *t, struct noted *n)
+{
+	const struct msg_path *from =
+		n->op.type == MSG_REMOVE ? &n->op.path : &n->op.from;
+	struct msg_path was = *from;
+	char name[PATH_NAME_MAX + 1];
+	struct fsys_stat st;
+	struct err err;
+	struct buf p;
+	int dirfd;
+
+	buf_init(&p, 2 * PATH_BYTES_MAX);
+	if (buf_put(&p, from->path.p, from->path.len, &err) == 0 &&
+	    trace_back(t, &was.area, &p, &err)) {
+		was.path = view_of(p.data, p.len);
+		if (confine_parent(a, &was, &dirfd, name, NULL, &err) == 0 &&
+		    fsys_stat(dirfd, name, &st, &err) == 0) {
+			n->dev = st.dev;
+			n->ino = st.ino;
+			n->subject_type = st.type;
+		}
+	}
+	buf_release(&p);
+}
+
+static int remember(struct trace *t, const struct noted *n, struct err *err)
+{
+	struct relocation *l;
+	int r = vec_grow((void **)&t->v, &t->cap, t->count + 1, sizeof(*t->v),
+			 err);
+
+	if (r < 0)
+		return r;
+	l = &t->v[t->count++];
+	l->to_area = n->op.path.area;
+	l->to = n->op.path.path;
+	l->from_area = n->op.from.area;
+	l->from = n->op.from.path;
+	l->made = n->op.type == MSG_MKDIR;
+	return 0;
+}
+
+int identity_fill(struct apply *a, struct err *err)
+{
+	struct view v = view_of(a->ops.data, a->ops.len);
+	struct trace t = {NULL, 0, 0};
+	struct noted n;
+	struct buf filled;
+	int r = 0;
+
+	buf_init(&filled, APPLY_OPS_BYTES);
+	while (r == 0 && v.len > 0) {
+		r = redo_get(&v, &n, err);
+		if (r < 0)
+			break;
+		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
+		    n.op.type == MSG_REMOVE)
+			look(a, &t, &n);
+		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
+		    n.op.type == MSG_MKDIR)
+			r = remember(&t, &n, err);
+		if (r == 0)
+			r = redo_put(&filled, &n, err);
+	}
+	free(t.v);
+	if (r < 0) {
+		buf_release(&filled);
+		return r;
+	}
+	buf_release(&a->ops);
+	a->ops = filled;
+	return 0;
+}

@@ -1,0 +1,222 @@
+/*
+ * The destination: found or made, locked, with what is ours in it:
+ *
+ *     DEST/.snapsync/lock       held while a helper writes here
+ *     DEST/.snapsync/tmp/       content on its way
+ *     DEST/.snapsync/limbo/     entries that wait for their name
+ *     DEST/.snapsync/redo       see redo.c
+ *     DEST/.snapsync/position   see position.c
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "apply_local.h"
+
+/* One clear line, with the path as the client gave it and nothing else. */
+static int cannot(struct apply *a, const char *what, struct err *err)
+{
+	int sys = err->sys;
+
+	return err_sys(err, ERR_FILE, sys, "%s: %s", a->shown, what);
+}
+
+/* --root: every component from there, none a symbolic link. */
+static int open_below(struct apply *a, struct view path, struct err *err)
+{
+	const char *root = a->o->root;
+	size_t len = strlen(root);
+	struct view name;
+	int fd, next;
+
+	while (len > 1 && root[len - 1] == '/')
+		len--;
+	/* A path that names the root in full means the same place. */
+	if (path.len >= len && memcmp(path.p, root, len) == 0 &&
+	    (path.len == len || path.p[len] == '/'))
+		view_bytes(&path, len);
+	while (path.len && path.p[0] == '/')
+		view_bytes(&path, 1);
+	while (path.len && path.p[path.len - 1] == '/')
+		path.len--;
+	if (path.len == 1 && path.p[0] == '.')
+		path.len = 0;
+	if (!path_ok(path.p, path.len, true))
+		return err_set(err, ERR_DENIED,
+			       "%s: outside of what this key may use",
+			       a->shown);
+	fd = fsys_open_root(root, err);
+	if (fd < 0)
+		return err_sys(err, ERR_FILE, err->sys,
+			       "the helper's --root cannot be opened");
+	while (fd >= 0 && path_next(&path, &name)) {
+		char one[PATH_NAME_MAX + 1];
+
+		snprintf(one, sizeof(one), "%.*s", (int)name.len,
+			 (const char *)name.p);
+		next = fsys_open_dir(fd, one, true, err);
+		if (next < 0 && err->sys == ENOENT && !a->dry &&
+		    fsys_mkdir(fd, one, 0777, err) == 0)
+			next = fsys_open_dir(fd, one, true, err);
+		fsys_close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+static int open_path(struct apply *a, struct view path, struct err *err)
+{
+	char *text;
+	int fd;
+
+	if (a->o->root)
+		return open_below(a, path, err);
+	text = malloc(path.len + 1);
+	if (!text)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	memcpy(text, path.p, path.len);
+	text[path.len] = 0;
+	fd = fsys_open_root(text, err);
+	if (fd < 0 && err->sys == ENOENT && !a->dry) {
+		fd = fsys_mkdir_p(text, 0777, err);
+		if (fd == 0)
+			fd = fsys_open_root(text, err);
+	}
+	free(text);
+	return fd;
+}
+
+static int sub_dir(struct apply *a, const char *name, struct err *err)
+{
+	int fd = fsys_open_dir(a->own_fd, name, true, err);
+
+	if (fd < 0 && err->sys == ENOENT) {
+		fd = fsys_mkdir(a->own_fd, name, 0700, err);
+		if (fd == 0)
+			fd = fsys_open_dir(a->own_fd, name, true, err);
+	}
+	return fd;
+}
+
+static int own_file(struct apply *a, const char *name, struct err *err)
+{
+	return fsys_open(a->own_fd, name, FSYS_WRITE | FSYS_CREATE, 0600, err);
+}
+
+static int take_lock(struct apply *a, struct err *err)
+{
+	pid_t pid;
+	int r;
+
+	a->lock_fd = own_file(a, "lock", err);
+	if (a->lock_fd < 0)
+		return cannot(a, "cannot be written to", err);
+	r = fsys_lock(a->lock_fd, &pid, err);
+	if (r < 0)
+		return cannot(a, "cannot be locked", err);
+	if (r == 0)
+		return err_set(err, ERR_START,
+			       "%s: another snapsync is writing to this "
+			       "destination (pid %ld there)",
+			       a->shown, (long)pid);
+	return 0;
+}
+
+/* What lies in tmp/ is nobody's any more. */
+static int clean_tmp(struct apply *a, struct err *err)
+{
+	struct fsys_list *l;
+	enum fsys_type type;
+	const char *name;
+	uint64_t ino;
+	int r, fd = fsys_open_dir(a->own_fd, "tmp", true, err);
+
+	if (fd < 0)
+		return fd;
+	r = fsys_list_open(fd, &l, err);
+	if (r < 0)
+		return r;
+	while ((r = fsys_list_next(l, &name, &ino, &type, err)) > 0)
+		fsys_unlink(a->tmp_fd, name, err);
+	fsys_list_close(l);
+	return r;
+}
+
+static int open_own(struct apply *a, struct err *err)
+{
+	bool fresh = false;
+	int r;
+
+	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
+	if (a->own_fd < 0 && err->sys == ENOENT) {
+		r = fsys_mkdir(a->dest_fd, PATH_PRIVATE, 0700, err);
+		if (r < 0)
+			return cannot(a, "cannot be written to", err);
+		fresh = true;
+		a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
+	}
+	if (a->own_fd < 0)
+		return cannot(a, PATH_PRIVATE " there cannot be used", err);
+	r = take_lock(a, err);
+	if (r < 0)
+		return r;
+	a->tmp_fd = sub_dir(a, "tmp", err);
+	a->limbo_fd = a->tmp_fd < 0 ? -1 : sub_dir(a, "limbo", err);
+	a->redo_fd = a->limbo_fd < 0 ? -1 : own_file(a, "redo", err);
+	a->position_fd = a->redo_fd < 0 ? -1 : own_file(a, "position", err);
+	if (a->position_fd < 0)
+		return cannot(a, PATH_PRIVATE " there cannot be used", err);
+	if (fresh && !a->no_sync) {
+		r = fsys_sync(a->own_fd, err);
+		if (r == 0)
+			r = fsys_sync(a->dest_fd, err);
+		if (r < 0)
+			return cannot(a, "cannot be synced", err);
+	}
+	r = position_read(a, err);
+	if (r == 0)
+		r = commit_replay(a, err);
+	return r < 0 ? r : clean_tmp(a, err);
+}
+
+/* Without changing anything: the position, if there is one to be read. */
+static int peek(struct apply *a, struct err *err)
+{
+	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, false, err);
+	if (a->own_fd < 0)
+		return 0;
+	a->position_fd = fsys_open(a->own_fd, "position", FSYS_READ, 0, err);
+	return a->position_fd < 0 ? 0 : position_read(a, err);
+}
+
+int open_dest(struct apply *a, struct err *err)
+{
+	if (a->o->read_only && !a->dry)
+		return err_set(err, ERR_DENIED,
+			       "the helper there is read-only");
+	log_escape(a->hello.path.p, a->hello.path.len, a->shown,
+		   sizeof(a->shown));
+	umask((mode_t)a->o->umask);
+	a->dest_fd = open_path(a, a->hello.path, err);
+	umask(0);
+	if (a->dest_fd < 0 && a->dry && err->sys == ENOENT)
+		return 0;
+	if (a->dest_fd < 0 && (err->code == -ERR_DENIED && err->sys == 0))
+		return err->code;
+	if (a->dest_fd < 0)
+		return cannot(a, "the destination cannot be used", err);
+	return a->dry ? peek(a, err) : open_own(a, err);
+}
+
+void open_release(struct apply *a)
+{
+	fsys_close(a->position_fd);
+	fsys_close(a->redo_fd);
+	fsys_close(a->limbo_fd);
+	fsys_close(a->tmp_fd);
+	fsys_close(a->lock_fd);
+	fsys_close(a->own_fd);
+	fsys_close(a->dest_fd);
+}

@@ -1,0 +1,90 @@
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply_local.h"
+
+int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err)
+{
+	uint64_t key = (uint64_t)m->group << 32 | m->id;
+	char name[256];
+	uint32_t *local;
+
+	if (a->numeric || a->owners.count > 100000)
+		return 0;
+	local = map_put_u64(&a->owners, key, NULL, err);
+	if (!local)
+		return err->code;
+	*local = m->id;
+	snprintf(name, sizeof(name), "%.*s", (int)m->name.len,
+		 (const char *)m->name.p);
+	if (m->group) {
+		struct group *g = getgrnam(name);
+
+		if (g)
+			*local = (uint32_t)g->gr_gid;
+	} else {
+		struct passwd *p = getpwnam(name);
+
+		if (p)
+			*local = (uint32_t)p->pw_uid;
+	}
+	return 0;
+}
+
+uint32_t owner_map(struct apply *a, bool group, uint32_t id)
+{
+	uint32_t *local =
+		map_get_u64(&a->owners, (uint64_t)group << 32 | id);
+
+	return local ? *local : id;
+}
+
+/* Only root gives files away; others may at best choose a group of theirs.
+ * 1: the owner is now as wanted, 0: it is not, which is no error. */
+static int give(struct apply *a, int dirfd, const char *name,
+		const struct msg_meta *m, const struct fsys_stat *now,
+		struct err *err)
+{
+	uint32_t uid = owner_map(a, false, m->uid);
+	uint32_t gid = owner_map(a, true, m->gid);
+
+	if (now->uid == uid && now->gid == gid)
+		return 1;
+	if (geteuid() == 0)
+		return fsys_chown(dirfd, name, uid, gid, err) < 0 ? err->code
+								   : 1;
+	if (now->gid != gid)
+		fsys_chown(dirfd, name, UINT32_MAX, gid, err);
+	return 0;
+}
+
+int owner_meta(struct apply *a, int dirfd, const char *name,
+	       enum fsys_type type, const struct msg_meta *m,
+	       const struct fsys_stat *now, struct err *err)
+{
+	unsigned mode = m->mode;
+	int r = give(a, dirfd, name, m, now, err);
+
+	/* A file system without owners refuses; that is not an entry's fault. */
+	if (r < 0 && (err->sys == EPERM || err->sys == EOPNOTSUPP ||
+		      err->sys == EINVAL || err->sys == ENOSYS))
+		r = 0;
+	if (r < 0)
+		return r;
+	if (r == 0 && type != FSYS_DIR)
+		mode &= 01777u; /* not ours: no set-id for another owner */
+	if (type != FSYS_SYMLINK) {
+		r = fsys_chmod(dirfd, name, mode, err);
+		if (r < 0 && err->sys != EOPNOTSUPP && err->sys != EPERM)
+			return r;
+	}
+	r = fsys_set_mtime(dirfd, name, m->mtime, err);
+	if (r < 0 && type == FSYS_SYMLINK &&
+	    (err->sys == EOPNOTSUPP || err->sys == ENOSYS))
+		r = 0;
+	return r;
+}

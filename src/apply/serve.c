@@ -1,0 +1,333 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply_local.h"
+
+#define IN_BYTES (2u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
+#define OUT_BYTES (4u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
+#define READ_BYTES (256u << 10)
+#define CREDIT_STEP (256u << 10)
+
+int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
+{
+	ssize_t n;
+	int r;
+
+	while (a->out.len - a->out_at > keep_bytes) {
+		n = link_write(a->link, a->out.data + a->out_at,
+			       a->out.len - a->out_at, err);
+		if (n < 0)
+			return (int)n;
+		a->out_at += (size_t)n;
+		if (n == 0) {
+			r = link_wait(a->link, LINK_WRITE, -1, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	buf_consume(&a->out, a->out_at);
+	a->out_at = 0;
+	return 0;
+}
+
+int serve_number(struct apply *a, enum msg_type type, uint64_t n,
+		 struct err *err)
+{
+	struct frame_mark mark;
+	int r = frame_begin(&a->out, type, 0, &mark, err);
+
+	if (r == 0)
+		r = msg_put_number(&a->out, n, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+int serve_fail(struct apply *a, uint32_t index, int code, int sys,
+	       const char *text, struct err *err)
+{
+	struct msg_fail m = {.batch = a->batch, .index = index,
+			     .code = (unsigned)code, .sys = (uint32_t)sys};
+	struct frame_mark mark;
+	int r = serve_flush(a, MSG_PAYLOAD_MAX, err);
+
+	m.text = view_of(text, strlen(text));
+	if (r == 0)
+		r = frame_begin(&a->out, MSG_FAIL, 0, &mark, err);
+	if (r == 0)
+		r = msg_put_fail(&a->out, &m, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+/* The last word of a session that goes wrong. */
+static void refuse(struct apply *a, const struct err *why)
+{
+	struct msg_refuse m = {.code = (unsigned)-why->code};
+	struct frame_mark mark;
+	struct err ignored;
+	size_t len = strlen(why->msg);
+
+	m.text = view_of(why->msg, len > MSG_TEXT_MAX ? MSG_TEXT_MAX : len);
+	if (frame_begin(&a->out, MSG_REFUSE, 0, &mark, &ignored) == 0 &&
+	    msg_put_refuse(&a->out, &m, &ignored) == 0 &&
+	    frame_end(&a->out, &mark, &ignored) == 0)
+		serve_flush(a, 0, &ignored);
+}
+
+static int welcome(struct apply *a, struct err *err)
+{
+	struct msg_welcome m;
+	struct frame_mark mark;
+	int r;
+
+	memset(&m, 0, sizeof(m));
+	m.version = MSG_VERSION_MAX;
+	m.features = a->hello.features & MSG_FEATURES;
+	m.hash_kind = MSG_HASH_XXH3_128;
+	m.credit = APPLY_CREDIT;
+	m.granularity = 1;
+	m.flags = geteuid() == 0 ? MSG_WELCOME_CHOWN : 0;
+	if (a->dest_fd < 0)
+		m.flags |= MSG_WELCOME_MISSING;
+	if (a->position.known) {
+		m.flags |= MSG_WELCOME_KNOWN;
+		memcpy(m.pair, a->position.pair, sizeof(m.pair));
+		m.position = a->position.batch;
+		m.failed = a->position.failed;
+		m.failures = view_of(a->position.failures.data,
+				     a->position.failures.len);
+	}
+	m.version_text = view_of(a->o->version, strlen(a->o->version));
+	r = frame_begin(&a->out, MSG_WELCOME, 0, &mark, err);
+	if (r == 0)
+		r = msg_put_welcome(&a->out, &m, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+static int greet(struct apply *a, const struct frame *f, struct err *err)
+{
+	struct msg_hello *h = &a->hello;
+	int r = msg_get_hello(f->payload, h, err);
+
+	if (r < 0)
+		return r;
+	if (h->version_min > MSG_VERSION_MAX ||
+	    h->version_max < MSG_VERSION_MIN)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper there speaks protocol %u (version "
+			       "%s), this client %u to %u: install the same "
+			       "version of snapsync on both sides",
+			       MSG_VERSION_MAX, a->o->version, h->version_min,
+			       h->version_max);
+	if (h->hash_kind != MSG_HASH_XXH3_128)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper there does not know this kind of "
+			       "hash");
+	a->dry = h->flags & MSG_HELLO_DRY;
+	a->no_sync = h->flags & MSG_HELLO_NO_SYNC;
+	a->numeric = h->flags & MSG_HELLO_NUMERIC;
+	r = open_dest(a, err);
+	if (r < 0)
+		return r;
+	h->path = h->version = view_of("", 0); /* the frame goes */
+	a->state = MSG_S_READY;
+	return welcome(a, err);
+}
+
+static int take_content(struct apply *a, const struct frame *f,
+			struct err *err)
+{
+	union {
+		struct msg_stage stage;
+		struct msg_data data;
+		struct msg_stage_end end;
+		uint64_t id;
+	} m;
+	int r;
+
+	switch (f->type) {
+	case MSG_STAGE:
+		r = msg_get_stage(f->payload, &m.stage, err);
+		return r < 0 ? r : stage_begin(a, &m.stage, err);
+	case MSG_DATA:
+		r = msg_get_data(f->payload, &m.data, err);
+		return r < 0 ? r : stage_data(a, &m.data, err);
+	case MSG_STAGE_END:
+		r = msg_get_stage_end(f->payload, &m.end, err);
+		return r < 0 ? r : stage_end(a, &m.end, err);
+	case MSG_STAGE_DROP:
+		r = msg_get_number(f->payload, &m.id, err);
+		return r < 0 ? r : stage_drop(a, m.id, err);
+	default:
+		return err_set(err, ERR_PROTOCOL,
+			       "a message that was not negotiated");
+	}
+}
+
+static int take_batch(struct apply *a, const struct frame *f, struct err *err)
+{
+	struct msg_commit commit;
+	struct msg_op op;
+	uint64_t batch;
+	int r;
+
+	if (f->type == MSG_BEGIN) {
+		r = msg_get_number(f->payload, &batch, err);
+		return r < 0 ? r : commit_begin(a, batch, err);
+	}
+	if (f->type == MSG_COMMIT) {
+		r = msg_get_commit(f->payload, &commit, err);
+		return r < 0 ? r : commit_run(a, &commit, err);
+	}
+	r = msg_get_op(f->type, f->payload, &op, err);
+	return r < 0 ? r : commit_note(a, &op, err);
+}
+
+static int take_frame(struct apply *a, const struct frame *f,
+		      struct err *err)
+{
+	const struct msg_row *row = msg_row(f->type);
+	struct msg_owner owner;
+	struct msg_list list;
+	uint64_t n;
+	int r;
+
+	if (!(row->states & a->state))
+		return err_set(err, ERR_PROTOCOL, "%s out of order",
+			       row->name);
+	if (row->changes && (a->dry || a->o->read_only))
+		return err_set(err, ERR_DENIED,
+			       "this session may not change anything");
+	if (f->type >= MSG_BEGIN)
+		return take_batch(a, f, err);
+	if (f->type >= MSG_STAGE)
+		return take_content(a, f, err);
+	switch (f->type) {
+	case MSG_HELLO:
+		return greet(a, f, err);
+	case MSG_PING:
+		r = msg_get_number(f->payload, &n, err);
+		return r < 0 ? r : serve_number(a, MSG_PONG, n, err);
+	case MSG_PONG:
+		return msg_get_number(f->payload, &n, err);
+	case MSG_BYE:
+		a->bye = true;
+		return 0;
+	case MSG_OWNER:
+		r = msg_get_owner(f->payload, &owner, err);
+		return r < 0 ? r : owner_learn(a, &owner, err);
+	case MSG_LIST:
+		r = msg_get_list(f->payload, &list, err);
+		return r < 0 ? r : list_send(a, &list, err);
+	default:
+		return err_set(err, ERR_PROTOCOL, "%s out of order",
+			       row->name);
+	}
+}
+
+static int give_credit(struct apply *a, uint64_t at_least, struct err *err)
+{
+	uint64_t n = a->consumed;
+
+	if (n == 0 || n < at_least)
+		return 0;
+	a->consumed = 0;
+	return serve_number(a, MSG_CREDIT, n, err);
+}
+
+/* Every whole frame that has come. */
+static int take_input(struct apply *a, struct err *err)
+{
+	struct frame f;
+	size_t at = 0;
+	int r = 0;
+
+	while (!a->bye && (r = frame_next(&a->in, at, 'C', &f, err)) > 0) {
+		r = take_frame(a, &f, err);
+		if (r < 0)
+			return r;
+		at += f.size;
+		if (f.type >= MSG_STAGE && f.type <= MSG_COMMIT)
+			a->consumed += f.size;
+		r = give_credit(a, CREDIT_STEP, err);
+		if (r == 0 && a->out.len - a->out_at > MSG_PAYLOAD_MAX)
+			r = serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
+		if (r < 0)
+			return r;
+	}
+	buf_consume(&a->in, at);
+	return r;
+}
+
+static int turn(struct apply *a, struct err *err)
+{
+	ssize_t n;
+	int r = buf_reserve(&a->in, READ_BYTES, err);
+
+	if (r < 0)
+		return r;
+	n = link_read(a->link, a->in.data + a->in.len, READ_BYTES, err);
+	if (n < 0)
+		return (int)n;
+	a->in.len += (size_t)n;
+	if (n > 0)
+		return take_input(a, err);
+	/* Nothing to do: answer all, then wait. */
+	r = give_credit(a, 0, err);
+	if (r == 0)
+		r = serve_flush(a, 0, err);
+	return r < 0 ? r : link_wait(a->link, LINK_READ, -1, err);
+}
+
+static void release(struct apply *a)
+{
+	size_t i;
+
+	confine_forget(a);
+	for (i = 0; i < APPLY_CACHE; i++)
+		buf_release(&a->cache[i].path);
+	stage_release(a);
+	map_release(&a->owners);
+	map_release(&a->reasons);
+	touched_clear(a);
+	open_release(a);
+	hash_free(a->hash);
+	buf_release(&a->in);
+	buf_release(&a->out);
+	buf_release(&a->ops);
+	buf_release(&a->position.failures);
+	free(a->widened);
+	free(a);
+}
+
+int apply_serve(struct link *link, const struct apply_options *o,
+		const struct log *log, struct err *err)
+{
+	struct apply *a = calloc(1, sizeof(*a));
+	int r = 0;
+
+	if (!a)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	a->o = o;
+	a->log = log;
+	a->link = link;
+	a->state = MSG_S_NEW;
+	a->dest_fd = a->own_fd = a->tmp_fd = a->limbo_fd = -1;
+	a->redo_fd = a->position_fd = a->lock_fd = -1;
+	buf_init(&a->in, IN_BYTES);
+	buf_init(&a->out, OUT_BYTES);
+	buf_init(&a->ops, APPLY_OPS_BYTES);
+	buf_init(&a->position.failures, 12u * MSG_OPS_MAX);
+	map_init(&a->stages, sizeof(struct stage));
+	map_init(&a->owners, sizeof(uint32_t));
+	map_init(&a->reasons, sizeof(struct reason));
+	confine_init(a);
+	a->hash = hash_new();
+	if (!a->hash)
+		r = err_set(err, ERR_MEMORY, "out of memory");
+	while (r >= 0 && !a->bye)
+		r = turn(a, err);
+	if (r < 0 && r != -ERR_STREAM && r != -ERR_SOCKET)
+		refuse(a, err);
+	release(a);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,275 @@
+/*
+ * Content and special files on their way: everything is made in
+ * DEST/.snapsync/tmp under a number, complete with owner, mode and time,
+ * before an operation gives it a name.  A stage that goes wrong remembers why,
+ * so that the operation which wants it fails with that reason.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply_local.h"
+
+#define NODE_BIT (UINT64_C(1) << 63)
+
+void stage_name(uint64_t tmp, char out[32])
+{
+	snprintf(out, 32, "%s%" PRIx64, tmp & NODE_BIT ? "n" : "f",
+		 tmp & ~NODE_BIT);
+}
+
+static void spoil(struct apply *a, struct stage *s, uint64_t id, int code,
+		  const char *text)
+{
+	char name[32];
+	struct err ignored;
+
+	s->code = code < 0 ? -code : code;
+	snprintf(s->text, sizeof(s->text), "%.120s", text);
+	fsys_close(s->fd);
+	s->fd = -1;
+	stage_name(id, name);
+	fsys_unlink(a->tmp_fd, name, &ignored);
+}
+
+int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
+{
+	struct stage *s;
+	struct fsys_stat st;
+	char name[32];
+
+	if (m->id <= a->last_stage || m->id & NODE_BIT || a->current)
+		return err_set(err, ERR_PROTOCOL, "STAGE out of order");
+	if (a->stages.count >= APPLY_STAGES_MAX)
+		return err_set(err, ERR_PROTOCOL, "too many stages");
+	s = map_put_u64(&a->stages, m->id, NULL, err);
+	if (!s)
+		return err->code;
+	a->last_stage = m->id;
+	s->fd = -1;
+	s->size = m->size;
+	a->current = m->id;
+	hash_reset(a->hash, a->hello.seed);
+	stage_name(m->id, name);
+	s->fd = fsys_open(a->tmp_fd, name,
+			  FSYS_WRITE | FSYS_CREATE | FSYS_EXCL, 0600, err);
+	if (s->fd < 0) {
+		spoil(a, s, m->id, s->fd, err->msg);
+		return 0;
+	}
+	if (!a->tmp_owner_known && fsys_fstat(s->fd, &st, err) == 0) {
+		a->tmp_uid = st.uid;
+		a->tmp_gid = st.gid;
+		a->tmp_owner_known = true;
+	}
+	return 0;
+}
+
+int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, m->id);
+	int r;
+
+	if (!s || m->id != a->current)
+		return err_set(err, ERR_PROTOCOL, "DATA without STAGE");
+	if (m->bytes.len > s->size - s->received)
+		return err_set(err, ERR_PROTOCOL, "DATA over the size");
+	s->received += m->bytes.len;
+	if (s->code)
+		return 0;
+	hash_update(a->hash, m->bytes.p, m->bytes.len);
+	r = fsys_write_full(s->fd, m->bytes.p, m->bytes.len, err);
+	if (r < 0)
+		spoil(a, s, m->id, r, err->msg);
+	return 0;
+}
+
+static int tell_need(struct apply *a, uint64_t id, uint64_t size,
+		     struct err *err)
+{
+	struct msg_need need = {.id = id, .offset = 0, .length = size};
+	struct frame_mark mark;
+	int r = frame_begin(&a->out, MSG_NEED, 0, &mark, err);
+
+	if (r == 0)
+		r = msg_put_need(&a->out, &need, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, m->id);
+	struct hash hash;
+
+	if (!s || m->id != a->current)
+		return err_set(err, ERR_PROTOCOL, "STAGE_END without STAGE");
+	a->current = 0;
+	if (s->code)
+		return 0;
+	hash = hash_digest(a->hash);
+	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
+		spoil(a, s, m->id, ERR_MISMATCH,
+		      "the content did not arrive as it was sent");
+		return tell_need(a, m->id, s->size, err);
+	}
+	s->done = true;
+	return 0;
+}
+
+int stage_drop(struct apply *a, uint64_t id, struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, id);
+
+	if (!s)
+		return err_set(err, ERR_PROTOCOL, "STAGE_DROP without STAGE");
+	if (a->current == id)
+		a->current = 0;
+	if (!s->code)
+		spoil(a, s, id, ERR_VANISHED, "dropped");
+	s->done = false;
+	return 0;
+}
+
+int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
+		 struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, id);
+	struct fsys_stat now = {.uid = a->tmp_uid, .gid = a->tmp_gid};
+	bool plain;
+	char name[32];
+	int r;
+
+	if (!s || a->current == id)
+		return err_set(err, ERR_PROTOCOL, "PLACE without content");
+	if (s->code) {
+		r = err_set(err, (enum err_code)s->code, "%s", s->text);
+		s->code = ERR_VANISHED;
+		return r;
+	}
+	stage_name(id, name);
+	plain = s->fd >= 0 && owner_map(a, false, m->uid) == now.uid &&
+		owner_map(a, true, m->gid) == now.gid;
+	if (plain) {
+		r = fsys_fchmod(s->fd, m->mode, err);
+		if (r == 0)
+			r = fsys_fset_mtime(s->fd, m->mtime, err);
+	} else {
+		r = owner_meta(a, a->tmp_fd, name, FSYS_FILE, m, &now, err);
+	}
+	if (r == 0 && s->fd >= 0 && a->unsynced >= APPLY_FEW && !a->no_sync)
+		fsys_flush_hint(s->fd);
+	fsys_close(s->fd);
+	s->fd = -1;
+	if (r < 0)
+		spoil(a, s, id, r, err->msg);
+	else
+		a->unsynced++;
+	s->placed = true;
+	return r;
+}
+
+int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
+		  struct err *err)
+{
+	char name[32], target[MSG_LINK_MAX + 1];
+	struct fsys_stat now;
+	int r;
+
+	*tmp = ++a->node | NODE_BIT;
+	stage_name(*tmp, name);
+	if (op->type == MSG_SYMLINK) {
+		snprintf(target, sizeof(target), "%.*s", (int)op->target.len,
+			 (const char *)op->target.p);
+		r = fsys_symlink(target, a->tmp_fd, name, err);
+	} else {
+		r = fsys_mknod(a->tmp_fd, name, op->meta.type, 0600,
+			       op->rdev_major, op->rdev_minor, err);
+	}
+	if (r == 0)
+		r = fsys_stat(a->tmp_fd, name, &now, err);
+	if (r == 0)
+		r = owner_meta(a, a->tmp_fd, name,
+			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
+						       : op->meta.type,
+			       &op->meta, &now, err);
+	return r;
+}
+
+static int sync_one(struct apply *a, uint64_t tmp, struct err *err)
+{
+	char name[32];
+	int fd, r;
+
+	stage_name(tmp, name);
+	fd = fsys_open(a->tmp_fd, name, FSYS_READ, 0, err);
+	/* Without read permission for ourselves: all of it, then. */
+	if (fd < 0 && err->sys == EACCES && fsys_has_sync_fs()) {
+		r = fsys_sync_fs(a->tmp_fd, err);
+		return r < 0 ? r : 0;
+	}
+	if (fd < 0)
+		return err->sys == EACCES ? 0 : fd;
+	r = fsys_sync(fd, err);
+	fsys_close(fd);
+	return r;
+}
+
+/* The staged files of the batch, whose operations lie in a->ops. */
+int stage_sync(struct apply *a, struct err *err)
+{
+	struct view v = view_of(a->ops.data, a->ops.len);
+	struct noted n;
+	int r = 0;
+
+	if (a->no_sync || a->unsynced == 0)
+		return 0;
+	if (a->unsynced > APPLY_FEW && fsys_has_sync_fs()) {
+		r = fsys_sync_fs(a->tmp_fd, err);
+		return r < 0 ? r : 0;
+	}
+	while (r == 0 && v.len > 0) {
+		r = redo_get(&v, &n, err);
+		if (r == 0 && n.op.type == MSG_PLACE && !n.code)
+			r = sync_one(a, n.tmp, err);
+	}
+	return r;
+}
+
+/* After a batch: forget what was placed, dropped or failed. */
+int stage_sweep(struct apply *a, struct err *err)
+{
+	struct map fresh;
+	struct stage *s, *copy;
+	struct view key;
+	size_t at = 0;
+	int r = 0;
+
+	map_init(&fresh, sizeof(*s));
+	while (r == 0 && (s = map_next(&a->stages, &at, &key))) {
+		if (s->placed || s->code == ERR_VANISHED)
+			continue;
+		copy = map_put(&fresh, key.p, key.len, NULL, err);
+		if (copy)
+			*copy = *s;
+		else
+			r = err->code;
+	}
+	if (r < 0) {
+		map_release(&fresh);
+		return r;
+	}
+	map_release(&a->stages);
+	a->stages = fresh;
+	return 0;
+}
+
+void stage_release(struct apply *a)
+{
+	struct stage *s;
+	size_t at = 0;
+
+	while ((s = map_next(&a->stages, &at, NULL)))
+		fsys_close(s->fd);
+	map_release(&a->stages);
+}

@@ -1,0 +1,90 @@
+/*
+ * What a batch has changed and must be on stable storage before its position
+ * is: a few directories are synced one by one, many by one call for the whole
+ * file system where there is one, else in groups.
+ */
+#include "apply_local.h"
+
+void touched_clear(struct apply *a)
+{
+	while (a->touched_count > 0)
+		fsys_close(a->touched[--a->touched_count]);
+	a->touched_all = false;
+}
+
+static int sync_each(struct apply *a, struct err *err)
+{
+	int r = 0;
+
+	while (a->touched_count > 0) {
+		int fd = a->touched[--a->touched_count];
+
+		if (r == 0)
+			r = fsys_sync(fd, err);
+		fsys_close(fd);
+	}
+	return r;
+}
+
+static void add(struct apply *a, int fd)
+{
+	if (fd < 0) { /* not ours to open: only the whole can be synced */
+		a->touched_all = fsys_has_sync_fs();
+		return;
+	}
+	if (a->touched_count == APPLY_FEW && fsys_has_sync_fs()) {
+		a->touched_all = true;
+		fsys_close(fd);
+		return;
+	}
+	if (a->touched_count == APPLY_FEW) {
+		struct err err;
+
+		if (sync_each(a, &err) < 0)
+			a->sync_failed = true;
+	}
+	a->touched[a->touched_count++] = fd;
+}
+
+void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd)
+{
+	struct err ignored;
+
+	if (a->touched_all || a->no_sync || (dir && dir->touched))
+		return;
+	add(a, fsys_open_dir(dirfd, ".", true, &ignored));
+	if (dir)
+		dir->touched = true;
+}
+
+void touched_name(struct apply *a, int dirfd, const char *name,
+		  enum fsys_type type)
+{
+	struct err ignored;
+
+	if (a->touched_all || a->no_sync)
+		return;
+	if (type == FSYS_DIR)
+		add(a, fsys_open_dir(dirfd, name, true, &ignored));
+	else if (type == FSYS_FILE)
+		add(a, fsys_open(dirfd, name, FSYS_READ, 0, &ignored));
+	else
+		a->touched_all = fsys_has_sync_fs();
+}
+
+int touched_sync(struct apply *a, struct err *err)
+{
+	int r;
+
+	if (a->no_sync) {
+		touched_clear(a);
+		return 0;
+	}
+	if (a->sync_failed)
+		return err_set(err, ERR_FILE, "a directory cannot be synced");
+	if (!a->touched_all)
+		return sync_each(a, err);
+	touched_clear(a);
+	r = fsys_sync_fs(a->dest_fd, err);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,26 @@
+#include <string.h>
+
+#include "link_local.h"
+
+void far_end(struct far *f)
+{
+	if (f->len == 0)
+		return;
+	f->line[f->len] = 0;
+	memcpy(f->last, f->line, f->len + 1);
+	f->len = 0;
+	if (f->lines++ < FAR_LINES_MAX)
+		log_line(f->log, LOG_WARN, "remote: %s", f->last);
+}
+
+void far_take(struct far *f, const char *bytes, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (bytes[i] == '\n' || f->len == sizeof(f->line) - 1)
+			far_end(f);
+		else if (bytes[i] != '\r')
+			f->line[f->len++] = bytes[i];
+	}
+}
