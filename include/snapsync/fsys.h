@@ -70,6 +70,8 @@ int fsys_open(int dirfd, const char *name, unsigned how, unsigned mode, struct e
 int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err);
 /* The same for a path of a user, which may hold symbolic links. */
 int fsys_open_root(const char *path, struct err *err);
+/* The same for a file, for reading. */
+int fsys_open_file(const char *path, struct err *err);
 int fsys_dup(int fd, struct err *err);
 void fsys_close(int fd);
 

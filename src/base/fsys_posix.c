@@ -50,6 +50,16 @@ int fsys_open_root(const char *path, struct err *err)
 	return fd < 0 ? fsys_fail(err, "open", path) : fd;
 }
 
+int fsys_open_file(const char *path, struct err *err)
+{
+	int fd;
+
+	do
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? fsys_fail(err, "open", path) : fd;
+}
+
 int fsys_dup(int fd, struct err *err)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -1,0 +1,74 @@
+/*
+ * What the files of the client program share:
+ *   main.c     the program            options.c, spec.c  the command line
+ *   state.c    where the state lies   run.c              one pass, or many
+ *   connect.c  to the helper          output.c           lines for people
+ *   status.c   --status and --log
+ */
+#ifndef SNAPSYNC_CLIENT_H
+#define SNAPSYNC_CLIENT_H
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "config.h"
+#include "snapsync/pass.h"
+#include "snapsync/ship.h"
+
+struct output {
+	const struct config *c;
+	FILE *log_file;
+	struct log log;
+};
+
+struct client {
+	struct config *c;
+	struct output out;
+	char src[PATH_MAX];	/* real path of the source */
+	char state[PATH_MAX];	/* directory of its state */
+	int lock_fd, root_fd;
+	struct store *store;
+	struct dest dest;
+	struct ship *ship;
+	struct remote *remote;
+	struct pass_result pass;
+	uint64_t bytes_in, bytes_out;	/* of connections that are over */
+	int64_t started;
+	unsigned long passes;
+	const volatile int *stop;
+	const volatile int *progress;
+};
+
+/* output.c */
+int output_open(struct output *o, const struct config *c, struct err *err);
+void output_close(struct output *o);
+void output_report(void *output, const struct ship_report *r);
+void output_error(struct output *o, const struct err *err);
+void output_stats(struct client *k);
+void output_progress(struct client *k);
+/* "1234" or, with -h, "1.21K". */
+void output_number(const struct config *c, uint64_t n, char *out, size_t size);
+
+/* state.c */
+int state_find(struct client *k, struct err *err);
+int state_open(struct client *k, struct err *err);
+int state_open_read(struct client *k, struct err *err);
+void state_close(struct client *k);
+/* A pass is over: what --status shows as the last one, without a write. */
+void state_stamp(struct client *k);
+/* Our own state must not be mirrored. */
+int state_exclude(struct client *k, struct err *err);
+
+/* connect.c */
+int connect_open(struct client *k, struct err *err);
+void connect_close(struct client *k);
+
+/* run.c: the exit status. */
+int run_once(struct client *k);
+int run_forever(struct client *k);
+
+/* status.c */
+int status_show(struct client *k);
+int status_log(struct client *k);
+
+#endif

@@ -1,0 +1,247 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "snapsync/clock.h"
+
+static void to_log_file(struct output *o, const char *line)
+{
+	char when[32];
+
+	if (!o->log_file)
+		return;
+	clock_format(clock_real() / CLOCK_SECOND, when, sizeof(when));
+	fprintf(o->log_file, "%s %s\n", when, line);
+	fflush(o->log_file);
+}
+
+/* Messages go to standard error, and to the log file. */
+static void write_line(void *arg, enum log_level level, const char *line)
+{
+	struct output *o = arg;
+
+	to_log_file(o, line);
+	if (o->c->quiet && level > LOG_ERROR)
+		return;
+	fprintf(stderr, "snapsync: %s\n", line);
+}
+
+int output_open(struct output *o, const struct config *c, struct err *err)
+{
+	memset(o, 0, sizeof(*o));
+	o->c = c;
+	o->log.write = write_line;
+	o->log.arg = o;
+	o->log.level = c->verbose > 1 ? LOG_DEBUG
+		       : c->verbose   ? LOG_INFO
+				      : LOG_WARN;
+	if (!c->log_file)
+		return 0;
+	o->log_file = fopen(c->log_file, "a");
+	if (!o->log_file)
+		return err_sys(err, ERR_FILE, errno,
+			       "the log file %s cannot be opened",
+			       c->log_file);
+	return 0;
+}
+
+void output_close(struct output *o)
+{
+	if (o->log_file)
+		fclose(o->log_file);
+	o->log_file = NULL;
+}
+
+void output_error(struct output *o, const struct err *err)
+{
+	log_line(&o->log, LOG_ERROR, "%s", err->msg);
+}
+
+static char kind(enum fsys_type type)
+{
+	switch (type) {
+	case FSYS_DIR:
+		return 'd';
+	case FSYS_SYMLINK:
+		return 'L';
+	case FSYS_CHAR:
+	case FSYS_BLOCK:
+		return 'D';
+	case FSYS_FIFO:
+	case FSYS_SOCKET:
+		return 'S';
+	default:
+		return 'f';
+	}
+}
+
+/* rsync's eleven characters: YXcstpoguax. */
+static void item_code(const struct ship_report *r, char code[12])
+{
+	const struct attr *was = &r->was, *now = &r->now;
+	bool link = r->op == JOURNAL_LINK;
+
+	memcpy(code, "...........", 12);
+	code[0] = link			     ? 'h'
+		  : r->op == JOURNAL_META    ? '.'
+		  : r->op == JOURNAL_FILE    ? '<'
+					     : 'c';
+	code[1] = kind(r->type);
+	if (r->is_new || was->type == FSYS_NONE || was->type != now->type) {
+		if (!link || r->is_new)
+			memset(code + 2, '+', 9);
+		return;
+	}
+	if (r->op == JOURNAL_SYMLINK || r->op == JOURNAL_NODE)
+		code[2] = 'c';
+	if (now->type == FSYS_FILE && r->op == JOURNAL_FILE) {
+		code[3] = was->size != now->size ? 's' : '.';
+		if (was->size == now->size && was->mtime.s == now->mtime.s &&
+		    was->mtime.ns == now->mtime.ns)
+			code[2] = 'c';
+	}
+	if (was->mtime.s != now->mtime.s || was->mtime.ns != now->mtime.ns)
+		code[4] = 't';
+	if (was->mode != now->mode && now->type != FSYS_SYMLINK)
+		code[5] = 'p';
+	if (was->uid != now->uid)
+		code[6] = 'o';
+	if (was->gid != now->gid)
+		code[7] = 'g';
+}
+
+static void escape(struct view v, char *out, size_t size)
+{
+	if (v.len)
+		log_escape(v.p, v.len, out, size);
+	else
+		snprintf(out, size, ".");
+}
+
+/* "path" with the '/' of a directory, and where it points. */
+static void name_of(const struct ship_report *r, char *out, size_t size)
+{
+	char path[8192], other[8192];
+
+	escape(r->path, path, sizeof(path));
+	if (r->op == JOURNAL_SYMLINK) {
+		escape(r->target, other, sizeof(other));
+		snprintf(out, size, "%s -> %s", path, other);
+	} else if (r->op == JOURNAL_LINK) {
+		escape(r->from, other, sizeof(other));
+		snprintf(out, size, "%s => %s", path, other);
+	} else {
+		snprintf(out, size, "%s%s", path,
+			 r->type == FSYS_DIR ? "/" : "");
+	}
+}
+
+void output_report(void *arg, const struct ship_report *r)
+{
+	struct output *o = arg;
+	char line[25600], name[16500], from[8192];
+	const char *slash = r->type == FSYS_DIR ? "/" : "";
+	char code[12];
+
+	name_of(r, name, sizeof(name));
+	if (r->op == JOURNAL_REMOVE) {
+		snprintf(line, sizeof(line), "*deleting   %s", name);
+	} else if (r->op == JOURNAL_MOVE) {
+		escape(r->from, from, sizeof(from));
+		snprintf(line, sizeof(line), "*moving     %s%s -> %s", from,
+			 slash, name);
+	} else {
+		item_code(r, code);
+		snprintf(line, sizeof(line), "%s %s", code, name);
+	}
+	to_log_file(o, line);
+	if (o->c->quiet)
+		return;
+	if (o->c->itemize)
+		printf("%s\n", line);
+	else if (o->c->verbose && r->op == JOURNAL_REMOVE)
+		printf("deleting %s\n", name);
+	else if (o->c->verbose && r->op == JOURNAL_MOVE)
+		printf("moving %s\n", line + 12);
+	else if (o->c->verbose &&
+		 (r->op != JOURNAL_META || o->c->verbose > 1))
+		printf("%s\n", name);
+}
+
+void output_number(const struct config *c, uint64_t n, char *out, size_t size)
+{
+	static const char units[] = "KMGTPE";
+	double x = (double)n;
+	int unit = -1;
+
+	while (c->human && x >= 1000 && unit < 5) {
+		x /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(out, size, "%" PRIu64, n);
+	else
+		snprintf(out, size, "%.2f%c", x, units[unit]);
+}
+
+static void traffic(const struct client *k, uint64_t *in, uint64_t *out)
+{
+	*in = k->bytes_in;
+	*out = k->bytes_out;
+	if (k->remote) {
+		uint64_t i, o;
+
+		remote_counts(k->remote, &i, &o);
+		*in += i;
+		*out += o;
+	}
+}
+
+void output_stats(struct client *k)
+{
+	static const struct ship_counts none;
+	const struct ship_counts *n = k->ship ? ship_counts(k->ship) : &none;
+	char literal[32], sent[32], got[32];
+	uint64_t in, out;
+	double elapsed = (double)(clock_mono() - k->started) / 1e9;
+
+	if (k->c->quiet)
+		return;
+	traffic(k, &in, &out);
+	output_number(k->c, n->literal, literal, sizeof(literal));
+	output_number(k->c, out, sent, sizeof(sent));
+	output_number(k->c, in, got, sizeof(got));
+	if (k->c->stats)
+		printf("Entries scanned: %" PRIu64 "\nChanges found: %" PRIu64
+		       "\nOperations sent: %" PRIu64
+		       "\nOperations failed: %" PRIu64 "\nFiles sent: %" PRIu64
+		       "\nMoves: %" PRIu64 "\nDeletes: %" PRIu64
+		       "\nLiteral data: %s bytes\nBytes sent: %s\n"
+		       "Bytes received: %s\nElapsed: %.3f s\n",
+		       k->pass.entries, k->pass.changes, n->operations,
+		       n->failed, n->files, n->moves, n->deletes, literal,
+		       sent, got, elapsed);
+	else if (k->c->verbose)
+		printf("sent %s bytes, received %s bytes, %.2f seconds%s\n",
+		       sent, got, elapsed, k->c->dry ? " (dry run)" : "");
+}
+
+void output_progress(struct client *k)
+{
+	static const struct ship_counts none;
+	const struct ship_counts *n = k->ship ? ship_counts(k->ship) : &none;
+	int64_t names = 0, inodes = 0;
+	struct err err;
+
+	if (k->store && k->dest.id)
+		mirror_pending(k->store, k->dest.id, &names, &inodes, &err);
+	fprintf(stderr,
+		"snapsync: pass %lu, %" PRIu64 " entries, %" PRIu64
+		" operations sent (%" PRIu64 " files, %" PRIu64
+		" bytes), %" PRId64 " pending, %s\n",
+		k->passes, k->pass.entries, n->operations, n->files,
+		n->literal, names + inodes,
+		k->remote ? "connected" : "not connected");
+}

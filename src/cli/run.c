@@ -1,0 +1,415 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "client.h"
+#include "snapsync/clock.h"
+#include "snapsync/fsys.h"
+#include "snapsync/journal.h"
+#include "snapsync/problem.h"
+
+#define HISTORY_DAYS 30
+#define HISTORY_ROWS 200000
+#define PASSES_ONCE 3	/* of a one-pass run over a restless source */
+
+static int one_pass(struct client *k, struct err *err)
+{
+	const struct config *c = k->c;
+	struct pass_options o = {
+		.filter = c->filter,
+		.one_file_system = c->one_file_system,
+		.max_delete = c->max_delete,
+		.max_percent = c->max_percent,
+		.max_default = c->max_default,
+		.force_delete = c->force_delete,
+		.stop = k->stop,
+		.log = &k->out.log,
+	};
+	int r, fd = fsys_open_root(k->src, err);
+
+	if (fd < 0)
+		return err_sys(err, ERR_SOURCE, err->sys,
+			       "the source %s cannot be read", c->src);
+	r = pass_run(k->store, fd, &o, &k->pass, err);
+	k->passes++;
+	if (r == 0)
+		state_stamp(k);
+	/* Shipping reads from the directory that was scanned. */
+	if (r == 0 && k->ship) {
+		ship_set_root(k->ship, fd);
+		fsys_close(k->root_fd);
+		k->root_fd = fd;
+	} else {
+		fsys_close(fd);
+	}
+	return r;
+}
+
+static int make_ship(struct client *k, struct err *err)
+{
+	const struct config *c = k->c;
+	struct ship_options o = {
+		.filter = c->filter,
+		.delete_extras = c->delete_extras,
+		.checksum = c->checksum,
+		.owners = !c->numeric_ids,
+		.dry = c->dry,
+		.max_delete = c->max_delete,
+		.max_percent = c->max_percent,
+		.max_default = c->max_default,
+		.force_delete = c->force_delete,
+		.stop = k->stop,
+		.log = &k->out.log,
+		.report = output_report,
+		.report_arg = &k->out,
+	};
+	int r = db_begin(store_db(k->store), err);
+
+	if (r == 0)
+		r = mirror_dest(k->store, c->to.key, &k->dest, err);
+	if (r == 0)
+		r = db_commit(store_db(k->store), err);
+	else
+		db_rollback(store_db(k->store));
+	return r < 0 ? r : ship_new(k->store, -1, &k->dest, &o, &k->ship, err);
+}
+
+static int pending(struct client *k, int64_t *out, struct err *err)
+{
+	int64_t names, inodes;
+	int r = mirror_pending(k->store, k->dest.id, &names, &inodes, err);
+
+	*out = names + inodes;
+	return r;
+}
+
+static int needs_work(struct client *k, bool *out, struct err *err)
+{
+	int64_t n;
+	int r = pending(k, &n, err);
+
+	*out = r == 0 && (n > 0 || !k->dest.known);
+	return r;
+}
+
+static void explain(struct client *k)
+{
+	char text[512];
+
+	if (k->pass.withheld != PASS_ALL_WELL) {
+		pass_explain(&k->pass, text, sizeof(text));
+		log_line(&k->out.log, LOG_ERROR, "%s", text);
+	}
+	if (k->ship && ship_withheld(k->ship))
+		log_line(&k->out.log, LOG_ERROR,
+			 "deletes withheld: %" PRIu64
+			 " entries of the destination are not in the source, "
+			 "more than --max-delete allows; if this is meant, run "
+			 "once with --force-delete",
+			 ship_withheld(k->ship));
+}
+
+/* The tail of a run that did what it could. */
+static int verdict(struct client *k, struct err *err)
+{
+	int64_t left = 0, problems = 0;
+	int r = k->c->dry ? 0 : pending(k, &left, err);
+
+	if (r == 0)
+		r = problem_count(k->store, k->dest.id, &problems, err);
+	if (r < 0)
+		return r;
+	explain(k);
+	if (left == 0 && problems > (int64_t)k->pass.problems && !k->c->dry) {
+		/* All is well again: old complaints are over. */
+		r = db_begin(store_db(k->store), err);
+		if (r == 0)
+			r = problem_expire(k->store, k->dest.id, INT64_MAX,
+					   err);
+		if (r == 0)
+			r = db_commit(store_db(k->store), err);
+		if (r < 0)
+			return r;
+	}
+	if (k->pass.withheld != PASS_ALL_WELL || ship_withheld(k->ship))
+		return err_set(err, ERR_LIMIT, "deletes were withheld");
+	if (left > 0 || k->pass.problems > 0)
+		return err_set(err, ERR_PARTIAL,
+			       "%" PRId64 " differences are left%s",
+			       left + (int64_t)k->pass.problems,
+			       ship_restless(k->ship)
+				       ? " (the source was changing)"
+				       : "");
+	return 0;
+}
+
+/* Is one inside the other?  A mirror of itself would never end. */
+static int check_places(struct client *k, struct err *err)
+{
+	char real[PATH_MAX], path[PATH_MAX];
+	size_t a = strlen(k->src), b;
+	char *slash;
+
+	if (k->c->to.kind != DEST_LOCAL)
+		return 0;
+	snprintf(path, sizeof(path), "%s", k->c->to.path);
+	/* What does not exist yet lies where its nearest parent lies. */
+	while (!realpath(path, real)) {
+		slash = strrchr(path, '/');
+		if (!slash || slash == path)
+			return 0;
+		*slash = 0;
+	}
+	b = strlen(real);
+	if (strcmp(real, k->src) == 0 && strcmp(path, k->c->to.path) == 0)
+		return err_set(err, ERR_USAGE,
+			       "the source and the destination are the same");
+	if (strncmp(real, k->src, a) == 0 &&
+	    (real[a] == '/' || real[a] == 0 || a == 1))
+		return err_set(err, ERR_USAGE,
+			       "the destination lies inside the source");
+	if (strcmp(path, k->c->to.path) == 0 && strncmp(k->src, real, b) == 0 &&
+	    k->src[b] == '/')
+		return err_set(err, ERR_USAGE,
+			       "the source lies inside the destination");
+	return 0;
+}
+
+static int begin(struct client *k, struct err *err)
+{
+	struct stat st;
+	int r = state_find(k, err);
+
+	k->started = clock_mono();
+	if (r == 0 && (stat(k->src, &st) < 0 || !S_ISDIR(st.st_mode)))
+		r = err_set(err, ERR_SOURCE, "%s is not a directory",
+			    k->c->src);
+	if (r == 0)
+		r = check_places(k, err);
+	if (r == 0)
+		r = state_exclude(k, err);
+	if (r == 0)
+		r = state_open(k, err);
+	if (r == 0)
+		r = make_ship(k, err);
+	return r;
+}
+
+static void finish(struct client *k)
+{
+	connect_close(k);
+	ship_free(k->ship);
+	k->ship = NULL;
+	fsys_close(k->root_fd);
+	state_close(k);
+}
+
+/* Old history goes, once a day. */
+static int prune(struct client *k, struct err *err)
+{
+	int64_t last = 0, now = clock_real() / CLOCK_SECOND;
+	int r = store_config_int(k->store, "pruned", &last, err);
+
+	if (r < 0 || k->c->dry || now - last < 86400)
+		return r < 0 ? r : 0;
+	r = db_begin(store_db(k->store), err);
+	if (r == 0)
+		r = journal_prune(k->store, HISTORY_DAYS, HISTORY_ROWS, err);
+	if (r == 0)
+		r = store_config_set_int(k->store, "pruned", now, err);
+	if (r == 0)
+		return db_commit(store_db(k->store), err);
+	db_rollback(store_db(k->store));
+	return r;
+}
+
+static int ship_all(struct client *k, struct err *err)
+{
+	int tries, r = 0;
+	bool work;
+
+	for (tries = 0; r == 0 && tries < PASSES_ONCE; tries++) {
+		if (tries > 0)
+			r = one_pass(k, err);
+		if (r == 0)
+			r = needs_work(k, &work, err);
+		if (r < 0 || !work)
+			return r;
+		if (!k->remote)
+			r = connect_open(k, err);
+		if (r == 0)
+			r = ship_run(k->ship, err);
+		if (r < 0 || k->c->dry ||
+		    (ship_restless(k->ship) == 0 &&
+		     k->pass.withheld != PASS_RESTLESS))
+			return r;
+		clock_sleep(50 * CLOCK_MS);
+	}
+	return r;
+}
+
+static int status_of(struct client *k, int r, struct err *err)
+{
+	if (r < 0 && r != -ERR_LIMIT)
+		output_error(&k->out, err);
+	return r < 0 ? err_exit(r) : 0;
+}
+
+int run_once(struct client *k)
+{
+	struct err err;
+	int r = begin(k, &err);
+
+	if (r == 0)
+		r = one_pass(k, &err);
+	if (r == 0)
+		r = ship_all(k, &err);
+	if (r == 0)
+		r = verdict(k, &err);
+	if (r == 0)
+		r = prune(k, &err);
+	if (k->store && k->ship)
+		output_stats(k);
+	r = status_of(k, r, &err);
+	finish(k);
+	return r;
+}
+
+/* ------------------------------------------------------------ continuous */
+
+struct course {
+	int64_t interval;	/* ns */
+	int64_t retry_at;	/* mono ns: not before then */
+	int64_t delay;		/* ns, grows with every failure in a row */
+	bool was_connected;	/* ever */
+	bool lost;		/* told that the connection is gone */
+	enum pass_withheld told;
+	bool source_lost;
+};
+
+static void later(struct course *t, int64_t least)
+{
+	int64_t jitter;
+
+	t->delay = t->delay ? t->delay * 2 : least;
+	if (t->delay > 60 * CLOCK_SECOND)
+		t->delay = 60 * CLOCK_SECOND;
+	jitter = (int64_t)(clock_real() / 1000 % 1000) * (t->delay / 4000);
+	t->retry_at = clock_mono() + t->delay + jitter;
+}
+
+/* The connection failed: a reason to stop, or to try again? */
+static int lost(struct client *k, struct course *t, struct err *err)
+{
+	bool first = !t->was_connected;
+
+	if (err_class(err->code) != ERR_CLASS_DROP ||
+	    (first && (err->code == -ERR_START || err->code == -ERR_PROTOCOL)))
+		return err->code;
+	if (!t->lost)
+		log_line(&k->out.log, LOG_ERROR,
+			 "%s; trying again until it works", err->msg);
+	t->lost = true;
+	connect_close(k);
+	later(t, CLOCK_SECOND);
+	return 0;
+}
+
+static int ship_some(struct client *k, struct course *t, struct err *err)
+{
+	bool work, fresh = k->pass.changes > 0;
+	int r = needs_work(k, &work, err);
+
+	if (r < 0 || !work)
+		return r;
+	if (clock_mono() < t->retry_at && (!fresh || !k->remote))
+		return 0;
+	if (!k->remote) {
+		r = connect_open(k, err);
+		if (r < 0)
+			return lost(k, t, err);
+		if (t->lost)
+			log_line(&k->out.log, LOG_WARN, "connected again");
+		t->lost = false;
+		t->was_connected = true;
+		t->delay = 0;
+	}
+	r = ship_run(k->ship, err);
+	if (r < 0)
+		return lost(k, t, err);
+	r = needs_work(k, &work, err);
+	if (r == 0 && work && !ship_restless(k->ship))
+		later(t, 5 * CLOCK_SECOND);
+	else
+		t->delay = t->retry_at = 0;
+	return r;
+}
+
+static int tick(struct client *k, struct course *t, struct err *err)
+{
+	int r = one_pass(k, err);
+
+	if (r == -ERR_SOURCE) {
+		if (!t->source_lost)
+			log_line(&k->out.log, LOG_ERROR,
+				 "%s; waiting for it", err->msg);
+		t->source_lost = true;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	t->source_lost = false;
+	if (k->pass.withheld != t->told && k->pass.withheld != PASS_RESTLESS)
+		explain(k);
+	t->told = k->pass.withheld;
+	r = ship_some(k, t, err);
+	return r < 0 ? r : prune(k, err);
+}
+
+/* Until the next pass is due; the connection is looked after meanwhile. */
+static int rest(struct client *k, struct course *t, int64_t until,
+		struct err *err)
+{
+	int64_t left;
+
+	while (!*k->stop && (left = until - clock_mono()) > 0) {
+		if (*k->progress) {
+			*(volatile int *)(uintptr_t)k->progress = 0;
+			output_progress(k);
+		}
+		if (k->remote && remote_idle(k->remote, err) < 0) {
+			int r = lost(k, t, err);
+
+			if (r < 0)
+				return r;
+		}
+		clock_sleep(left > CLOCK_SECOND / 2 ? CLOCK_SECOND / 2 : left);
+	}
+	return 0;
+}
+
+int run_forever(struct client *k)
+{
+	struct course t;
+	struct err err;
+	int r = begin(k, &err);
+
+	memset(&t, 0, sizeof(t));
+	t.interval = (int64_t)(k->c->interval * 1e9);
+	while (r == 0 && !*k->stop) {
+		int64_t start = clock_mono();
+
+		r = tick(k, &t, &err);
+		fflush(stdout);
+		if (r == 0)
+			r = rest(k, &t, start + t.interval, &err);
+	}
+	if (r == 0 || r == -ERR_SIGNAL)
+		r = err_set(&err, ERR_SIGNAL, "stopped by a signal");
+	if (k->store && k->ship)
+		output_stats(k);
+	r = status_of(k, r, &err);
+	finish(k);
+	return r;
+}
