@@ -183,7 +183,7 @@ int known_hosts_judge(const struct known_hosts *k,
 	char *base64 = malloc(len * 2 + 8), print[64] = "", type[64] = "";
 	const char *file = s->knowns ? s->known[0] : "known_hosts";
 	size_t i, n = len >= 4 ? key[3] : 0;
-	bool match = false, revoked = false, other = false;
+	bool match = false, revoked = false, other = false, kind = false;
 	int r = 0;
 
 	if (!base64)
@@ -200,12 +200,21 @@ int known_hosts_judge(const struct known_hosts *k,
 		revoked |= same && k->v[i].revoked;
 		match |= same && !k->v[i].revoked;
 		other |= !same && !k->v[i].revoked;
+		kind |= !k->v[i].revoked && strcmp(k->v[i].type, type) == 0;
 	}
 	if (revoked)
 		r = err_set(err, ERR_START,
 			    "the host key of %s is marked as revoked in %s: "
 			    "not connecting",
 			    host, file);
+	else if (!match && other && !kind)
+		r = err_set(err, ERR_START,
+			    "%s is known by keys of another kind only, and "
+			    "this libssh2 and the server could not agree on "
+			    "one of them (it showed %s SHA256:%s): add that "
+			    "key to %s with ssh-keyscan after checking it, or "
+			    "connect with -e ssh",
+			    host, type, print, file);
 	else if (!match && other)
 		r = err_set(err, ERR_START,
 			    "the host key of %s has changed (now %s "

@@ -109,6 +109,8 @@ static int apply_to_plan(struct ship *h, const struct op *op, struct err *err)
 	}
 	if (r == 0 && known)
 		r = plan_set(h, op->at, op->inode, op->type, err);
+	if (r == 0 && op->op == JOURNAL_MKDIR)
+		r = plan_touch(h, op->inode, err);
 	if (r == 0)
 		r = plan_touch(h, op->at.parent, err);
 	return r;
