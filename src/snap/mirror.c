@@ -105,7 +105,9 @@ int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
 {
 	struct sql *q = db_sql(
 		s->db,
+		/* The planner would rather walk all that differs. */
 		"SELECT parent, name, inode, type FROM dest_name"
+		" INDEXED BY dest_name_inode"
 		" WHERE dest=?1 AND inode=?2 AND inode<>0 UNION ALL"
 		" SELECT n.parent, n.name, n.inode, i.type FROM name n"
 		" JOIN inode i ON i.id=n.inode"
