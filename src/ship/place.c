@@ -96,8 +96,10 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	r = known(h, there, err);
 	if (r < 0)
 		return r;
-	if (r == 0) /* has no place any more */
-		return there_type == FSYS_DIR || type == FSYS_DIR
+	/* It has no place any more.  Whoever comes replaces it in one step,
+	 * unless it is a directory. */
+	if (r == 0)
+		return there_type == FSYS_DIR
 			       ? park(h, at, there, there_type, err)
 			       : 0;
 	name_list_init(&names);
@@ -110,23 +112,14 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	r = plan_get(h, at, &again, &there_type, err);
 	if (r <= 0 || again != there)
 		return r < 0 ? r : 0;
-	/* Still in the way: a link that has other names may be replaced by
-	 * what is no directory, all else waits in the limbo. */
+	/* Still in the way: a link that T has under all names S wants may be
+	 * replaced by what is no directory; all else waits in the limbo. */
 	if (there_type != FSYS_DIR && type != FSYS_DIR) {
-		struct place home;
-
 		name_list_init(&names);
 		r = wanted_place(h, there, &names, &next, err);
 		name_list_release(&names);
-		if (r < 0)
+		if (r <= 0)
 			return r;
-		if (r == 0) {
-			r = plan_where(h, there, there_type, &home, err);
-			if (r <= 0 || home.parent != at.parent ||
-			    home.len != at.len ||
-			    memcmp(home.name, at.name, at.len) != 0)
-				return r < 0 ? r : 0;
-		}
 	}
 	return park(h, at, there, there_type, err);
 }

@@ -146,7 +146,7 @@ static int next_page(struct ship *h, struct place last,
 }
 
 /* What was parked in this run and has no place: not in dest_name yet. */
-static int remove_parked(struct ship *h, struct err *err)
+int remove_parked(struct ship *h, struct err *err)
 {
 	struct name_list parked;
 	struct t_name *t;
@@ -174,7 +174,7 @@ static int remove_parked(struct ship *h, struct err *err)
 			r = remove_tree(h, &parked.rows[i], err);
 	}
 	name_list_release(&parked);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int remove_all(struct ship *h, struct err *err)

@@ -1,5 +1,6 @@
 #include "snapsync/ship.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,8 @@ static int campaign(struct ship *h, struct err *err)
 	if (r == 0)
 		r = content_names(h, err);
 	if (r == 0)
+		r = remove_parked(h, err);
+	if (r == 0)
 		r = content_inodes(h, err);
 	if (r == 0)
 		r = content_dirs(h, err);
@@ -228,6 +231,7 @@ int ship_run(struct ship *h, struct err *err)
 	}
 	if (r < 0)
 		abandon(h);
+	assert(r <= 0);
 	return r;
 }
 

@@ -122,6 +122,8 @@ int place_all(struct ship *h, struct err *err);
 
 /* remove.c */
 int remove_all(struct ship *h, struct err *err);
+/* What was parked in the limbo in this run and has no place any more. */
+int remove_parked(struct ship *h, struct err *err);
 
 /* content.c */
 int content_names(struct ship *h, struct err *err);

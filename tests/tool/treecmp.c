@@ -1,0 +1,14 @@
+/* treecmp A B: exit 0 if the trees are equal, 1 if not, 2 on trouble. */
+#include "compare.h"
+
+int main(int argc, char **argv)
+{
+	int n;
+
+	if (argc != 3)
+		return 2;
+	n = compare_trees(argv[1], argv[2], false);
+	if (n < 0)
+		printf("# a tree cannot be opened\n");
+	return n < 0 ? 2 : n > 0;
+}
