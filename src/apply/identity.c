@@ -3,7 +3,8 @@
  * gets its identity: device, inode number and type of what will be under the
  * `from` name when the operation's turn comes.  That is what is now under the
  * name that leads there through the operations before it: each MOVE or LINK
- * (and what lies below a moved directory) is traced backwards.
+ * (and what lies below a moved directory) is traced backwards, to the name
+ * from before the batch or to what the batch places from tmp/.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct relocation {
 	enum msg_area to_area, from_area;
 	struct view to, from;	/* lent from the old operations */
 	bool made;		/* MKDIR: nothing was there before */
+	uint64_t tmp;		/* PLACE, SYMLINK, NODE: what comes there; or 0 */
 };
 
 struct trace {
@@ -27,9 +29,9 @@ static bool below(struct view path, struct view top)
 	       (path.len == top.len || path.p[top.len] == '/');
 }
 
-/* Where `p` was before the batch; false if it was nowhere. */
+/* Where `p` was before the batch, or *tmp; false if it was nowhere. */
 static bool trace_back(const struct trace *t, enum msg_area *area,
-		       struct buf *p, struct err *err)
+		       struct buf *p, uint64_t *tmp, struct err *err)
 {
 	size_t i;
 
@@ -40,8 +42,11 @@ static bool trace_back(const struct trace *t, enum msg_area *area,
 		if (l->to_area != *area ||
 		    !below(view_of(p->data, p->len), l->to))
 			continue;
-		if (l->made)
-			return p->len != l->to.len ? true : false;
+		if ((l->made || l->tmp) && p->len != l->to.len)
+			continue;
+		*tmp = l->tmp;
+		if (l->made || l->tmp)
+			return !l->made;
 		buf_init(&moved, 2 * PATH_BYTES_MAX);
 		if (buf_put(&moved, l->from.p, l->from.len, err) < 0 ||
 		    buf_put(&moved, p->data + l->to.len, p->len - l->to.len,
@@ -63,15 +68,19 @@ static void look(struct apply *a, const struct trace *t, struct noted *n)
 	struct msg_path was = *from;
 	char name[PATH_NAME_MAX + 1];
 	struct fsys_stat st;
+	uint64_t tmp = 0;
 	struct err err;
 	struct buf p;
-	int dirfd;
+	int dirfd = a->tmp_fd;
 
 	buf_init(&p, 2 * PATH_BYTES_MAX);
 	if (buf_put(&p, from->path.p, from->path.len, &err) == 0 &&
-	    trace_back(t, &was.area, &p, &err)) {
+	    trace_back(t, &was.area, &p, &tmp, &err)) {
 		was.path = view_of(p.data, p.len);
-		if (confine_parent(a, &was, &dirfd, name, NULL, &err) == 0 &&
+		if (tmp)
+			stage_name(tmp, name);
+		if ((tmp || confine_parent(a, &was, &dirfd, name, NULL,
+					   &err) == 0) &&
 		    fsys_stat(dirfd, name, &st, &err) == 0) {
 			n->dev = st.dev;
 			n->ino = st.ino;
@@ -95,6 +104,7 @@ static int remember(struct trace *t, const struct noted *n, struct err *err)
 	l->from_area = n->op.from.area;
 	l->from = n->op.from.path;
 	l->made = n->op.type == MSG_MKDIR;
+	l->tmp = n->tmp;
 	return 0;
 }
 
@@ -114,8 +124,8 @@ int identity_fill(struct apply *a, struct err *err)
 		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
 		    n.op.type == MSG_REMOVE)
 			look(a, &t, &n);
-		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
-		    n.op.type == MSG_MKDIR)
+		if (n.op.type != MSG_REMOVE && n.op.type != MSG_META &&
+		    !n.code)
 			r = remember(&t, &n, err);
 		if (r == 0)
 			r = redo_put(&filled, &n, err);

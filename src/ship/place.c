@@ -73,6 +73,38 @@ static int wanted_place(struct ship *h, int64_t inode, struct name_list *names,
 	return r < 0 ? r : 0;
 }
 
+int place_complete(struct ship *h, int64_t inode, struct err *err)
+{
+	struct name_list names;
+	struct place at;
+	int r;
+
+	name_list_init(&names);
+	r = wanted_place(h, inode, &names, &at, err);
+	name_list_release(&names);
+	return r < 0 ? r : r == 0;
+}
+
+/* Does T have the inode under a name that S wants? */
+static int has_good_name(struct ship *h, int64_t inode, struct err *err)
+{
+	struct name_list names;
+	enum fsys_type type;
+	int64_t there;
+	bool good = false;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_of(h->s, inode, &names, err);
+	for (i = 0; r >= 0 && !good && i < names.count; i++) {
+		r = plan_get(h, names.rows[i].at, &there, &type, err);
+		good = r > 0 && there == inode;
+	}
+	name_list_release(&names);
+	return r < 0 ? r : good;
+}
+
 /* Does S know the inode (is it alive)? */
 static int known(struct ship *h, int64_t inode, struct err *err)
 {
@@ -81,9 +113,9 @@ static int known(struct ship *h, int64_t inode, struct err *err)
 	return inode > 0 ? store_inode_get(h->s, inode, &row, err) : 0;
 }
 
-/* Make room under a name for `inode` of type `type`. */
+/* Make room under a name for `inode`. */
 static int free_name(struct ship *h, struct place at, int64_t inode,
-		     enum fsys_type type, struct err *err)
+		     struct err *err)
 {
 	enum fsys_type there_type;
 	struct name_list names;
@@ -102,25 +134,26 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 		return there_type == FSYS_DIR
 			       ? park(h, at, there, there_type, err)
 			       : 0;
+	/* A link that T has under another name which S wants may be replaced
+	 * in one step: its other names are linked later. */
+	if (there_type != FSYS_DIR) {
+		r = has_good_name(h, there, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	name_list_init(&names);
 	r = wanted_place(h, there, &names, &next, err);
-	if (r > 0 && !is_busy(h, there) && h->plan.depth < DEPTH_MAX)
-		r = place_moved(h, next, there, there_type, err);
+	if (r > 0 && !is_busy(h, there) && h->plan.depth < DEPTH_MAX) {
+		r = plan_set(h, at, there, there_type, err); /* this name */
+		if (r == 0)
+			r = place_moved(h, next, there, there_type, err);
+	}
 	name_list_release(&names);
 	if (r < 0)
 		return r;
 	r = plan_get(h, at, &again, &there_type, err);
 	if (r <= 0 || again != there)
 		return r < 0 ? r : 0;
-	/* Still in the way: a link that T has under all names S wants may be
-	 * replaced by what is no directory; all else waits in the limbo. */
-	if (there_type != FSYS_DIR && type != FSYS_DIR) {
-		name_list_init(&names);
-		r = wanted_place(h, there, &names, &next, err);
-		name_list_release(&names);
-		if (r <= 0)
-			return r;
-	}
 	return park(h, at, there, there_type, err);
 }
 
@@ -128,19 +161,23 @@ int place_moved(struct ship *h, struct place at, int64_t inode,
 		enum fsys_type type, struct err *err)
 {
 	struct place from;
+	int64_t wants = 0;
 	int r = set_busy(h, inode, 1, err);
 
 	h->plan.depth++;
 	if (r == 0)
 		r = place_dir(h, at.parent, err);
 	if (r == 0)
-		r = free_name(h, at, inode, type, err);
+		r = free_name(h, at, inode, err);
 	if (r == 0)
 		r = plan_where(h, inode, type, &from, err);
-	if (r > 0 && from.parent == at.parent && from.len == at.len &&
-	    memcmp(from.name, at.name, at.len) == 0)
-		r = 0;
-	else if (r > 0)
+	/* The name that should move may have been replaced on the way; one
+	 * that S wants stays, and the new one will be a link. */
+	if (r > 0) {
+		r = store_name_get(h->s, from, &wants, err);
+		r = r < 0 ? r : wants != inode;
+	}
+	if (r > 0)
 		r = move_to(h, from, at, inode, type, false, err);
 	h->plan.depth--;
 	if (r >= 0)
@@ -153,7 +190,7 @@ static int make_dir(struct ship *h, struct place at,
 {
 	struct op op = {.op = JOURNAL_MKDIR, .inode = row->id,
 			.type = FSYS_DIR, .at = at, .attr = row->a};
-	int r = free_name(h, at, row->id, FSYS_DIR, err);
+	int r = free_name(h, at, row->id, err);
 
 	op.report.is_new = true;
 	return r < 0 ? r : batch_put(h, &op, err);

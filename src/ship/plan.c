@@ -127,6 +127,8 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type,
 	}
 	name_list_init(&names);
 	r = mirror_names_of(h->s, h->d->id, inode, &names, err);
+	if (r >= 0 && type != FSYS_DIR) /* where it may have come to be */
+		r = store_names_of(h->s, inode, &names, err);
 	for (i = 0; r >= 0 && i < names.count; i++) {
 		r = plan_get(h, names.rows[i].at, &there, &there_type, err);
 		if (r > 0 && there == inode) {

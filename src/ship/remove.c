@@ -145,6 +145,16 @@ static int next_page(struct ship *h, struct place last,
 	return r;
 }
 
+/* A link that waited in the limbo while all its names were made from another
+ * one. */
+static int remove_spare(struct ship *h, const struct name_row *row,
+			struct err *err)
+{
+	int r = place_complete(h, row->inode, err);
+
+	return r > 0 ? remove_name(h, row, err) : r;
+}
+
 /* What was parked in this run and has no place: not in dest_name yet. */
 int remove_parked(struct ship *h, struct err *err)
 {
@@ -172,6 +182,8 @@ int remove_parked(struct ship *h, struct err *err)
 		r = store_inode_get(h->s, parked.rows[i].inode, &alive, err);
 		if (r == 0)
 			r = remove_tree(h, &parked.rows[i], err);
+		else if (r > 0 && parked.rows[i].type != FSYS_DIR)
+			r = remove_spare(h, &parked.rows[i], err);
 	}
 	name_list_release(&parked);
 	return r < 0 ? r : 0;

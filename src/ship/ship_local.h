@@ -117,6 +117,8 @@ int batch_answers(struct ship *h, bool all, struct err *err);
 int place_dir(struct ship *h, int64_t dir, struct err *err);
 /* Move a directory or other inode that T has to where S wants it. */
 int place_moved(struct ship *h, struct place at, int64_t inode, enum fsys_type type, struct err *err);
+/* 1 if T has the inode under every name S wants. */
+int place_complete(struct ship *h, int64_t inode, struct err *err);
 /* All moves of the run. */
 int place_all(struct ship *h, struct err *err);
 

@@ -316,6 +316,7 @@ static int find_inode(struct pass *p, const struct scan_dir *dir,
 		      struct err *err)
 {
 	struct inode_row known;
+	size_t i;
 	int r = store_inode_find(p->s, new->dev, new->ino, &known, err);
 
 	if (r < 0)
@@ -335,6 +336,10 @@ static int find_inode(struct pass *p, const struct scan_dir *dir,
 		r = store_inode_detach(p->s, known.id, err);
 		if (r < 0)
 			return r;
+		/* What was read of this directory's rows must know it too. */
+		for (i = 0; i < p->names.count; i++)
+			if (p->rows[i].id == known.id)
+				p->rows[i].dev = 0;
 	}
 	if (new->a.type == FSYS_SYMLINK) {
 		r = read_target(p, dir, e, new, err);
