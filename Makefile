@@ -58,8 +58,63 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(COMPILE) -MMD -MP -c -o $@ $<
 
+# ---- tests: programs are built here, run by tests/run.sh
+CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
+UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS = $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/tool/*.c tests/model/*.c)))
+TEST_CC = $(CC) $(CPPFLAGS) -D_GNU_SOURCE -std=c11 $(CFLAGS) -Wall -Wextra -Wno-format-truncation -Wno-unused-result $(HARDEN)
+
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libsnapsync.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -Isrc -o $@ $< $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS) $(CMOCKA_LIBS)
+$(BUILD)/tests/%: tests/tool/%.c tests/tool/compare.h
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
+$(BUILD)/tests/%: tests/model/%.c tests/tool/compare.h
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
+
+test-programs: all $(UNIT) $(TOOLS)
+
+deps:
+	@sh contrib/deps.sh
+# The sub-makes ask pkg-config anew: deps may just have installed it.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) SRC="$(SRC)" DEST="$(DEST)" sh contrib/demo.sh
+check:
+	@sh contrib/deps.sh --tests
+	@$(MAKE) --no-print-directory test-programs
+	@$(MAKE) --no-print-directory POSIX=1 BUILD=$(BUILD)-posix test-programs
+	@BUILD=$(BUILD) sh tests/run.sh
+check-asan:
+	@sh contrib/deps.sh --tests
+	@$(MAKE) --no-print-directory SANITIZE=1 BUILD=$(BUILD)-asan test-programs
+	@$(MAKE) --no-print-directory SANITIZE=1 POSIX=1 BUILD=$(BUILD)-asan-posix test-programs
+	@BUILD=$(BUILD)-asan sh tests/run.sh
+# make torture SECONDS=3600 SEED=1
+torture:
+	@sh contrib/deps.sh --tests
+	@$(MAKE) --no-print-directory test-programs
+	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)"
+lint:
+	@sh contrib/deps.sh --tests --lint
+	@BUILD=$(BUILD) sh contrib/lint.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 $(BUILD)/snapsync $(BUILD)/snapsync-helper $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && rm -f snapsync snapsync-helper
+	cd $(DESTDIR)$(PREFIX)/share/man && rm -f man1/snapsync.1 man1/snapsync-helper.1 \
+		man5/snapsync-protocol.5 man5/snapsync-state.5
+dist:
+	git archive --format=tar.gz --prefix=snapsync/ -o snapsync.tar.gz HEAD
 clean:
 	rm -rf build build-*
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
-.PHONY: all clean
+.PHONY: all clean deps demo check check-asan torture lint install uninstall dist test-programs
+.DELETE_ON_ERROR:

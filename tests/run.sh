@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs the unit programs and the integration scripts of BUILD under prove.
+set -u
+cd "$(dirname "$0")/.."
+BUILD=${BUILD:-build}
+PATH=$PATH:/usr/sbin:/sbin
+export BUILD PATH CMOCKA_MESSAGE_OUTPUT=TAP
+set -- tests/integration/[0-9]*.sh
+for t in "$BUILD"/tests/test_*; do
+	case $t in *.d) ;; *) set -- "$@" "$t" ;; esac
+done
+exec prove --timer -e '' -- "$@"
