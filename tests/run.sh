@@ -9,4 +9,4 @@ set -- tests/integration/[0-9]*.sh
 for t in "$BUILD"/tests/test_*; do
 	case $t in *.d) ;; *) set -- "$@" "$t" ;; esac
 done
-exec prove --timer -e '' -- "$@"
+exec prove --timer -e '' "$@"

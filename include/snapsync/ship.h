@@ -5,7 +5,7 @@
  *     ship_new(store, root_fd, &dest, &o, &ship, err);
  *     ship_attach(ship, remote, err);      after connecting: settle, reconcile
  *     ship_run(ship, err);                 plan, send, wait until all is durable
- *     ship_detach(ship);                   the connection is gone
+ *     ship_detach(ship);                   the connection is gone; NULL is fine
  *     ship_free(ship);
  *
  * Without a remote (dry run) ship_run plans and reports and sends nothing.
@@ -64,6 +64,9 @@ void ship_free(struct ship *ship);
 int ship_attach(struct ship *ship, struct remote *remote, struct err *err);
 void ship_detach(struct ship *ship);
 int ship_run(struct ship *ship, struct err *err);
+/* Not attached: read again the files that might have changed unseen, so that
+ * those which did not need no connection. */
+int ship_recheck(struct ship *ship, struct err *err);
 const struct ship_counts *ship_counts(const struct ship *ship);
 /* Extras whose removal was withheld (--delete and the limit). */
 uint64_t ship_withheld(const struct ship *ship);

@@ -89,6 +89,12 @@ static int needs_work(struct client *k, bool *out, struct err *err)
 	int64_t n;
 	int r = pending(k, &n, err);
 
+	/* No connection for files that only might have changed. */
+	if (r == 0 && n > 0 && k->dest.known && !k->remote && !k->c->dry) {
+		r = ship_recheck(k->ship, err);
+		if (r == 0)
+			r = pending(k, &n, err);
+	}
 	*out = r == 0 && (n > 0 || !k->dest.known);
 	return r;
 }
@@ -251,7 +257,9 @@ static int ship_all(struct client *k, struct err *err)
 
 static int status_of(struct client *k, int r, struct err *err)
 {
-	if (r < 0 && r != -ERR_LIMIT)
+	if (r == -ERR_SIGNAL)
+		log_line(&k->out.log, LOG_INFO, "%s", err->msg);
+	else if (r < 0 && r != -ERR_LIMIT)
 		output_error(&k->out, err);
 	return r < 0 ? err_exit(r) : 0;
 }

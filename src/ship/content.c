@@ -323,6 +323,45 @@ int content_inodes(struct ship *h, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* A file with the same size and times, whose content could have changed
+ * unseen (it was too young when it was read): read it again. */
+static int recheck_inode(struct ship *h, int64_t inode, struct err *err)
+{
+	struct inode_row row;
+	struct attr have, now;
+	struct place at;
+	uint64_t stage;
+	int r = store_inode_get(h->s, inode, &row, err);
+
+	if (r > 0)
+		r = mirror_inode(h->s, h->d->id, inode, &have, err);
+	if (r <= 0 || row.a.type != FSYS_FILE || row.a.hashed ||
+	    !have.hashed || have.size != row.a.size || needs_meta(&have, &row.a))
+		return r < 0 ? r : 0;
+	r = plan_where(h, inode, row.a.type, &at, err);
+	if (r > 0)
+		r = send_file(h, at, &row, &have, &now, &stage, err);
+	if (r == SEND_SAME && !needs_meta(&have, &now))
+		return notes_settled(h, inode, &now, err);
+	return r < 0 ? r : 0;
+}
+
+int content_recheck(struct ship *h, struct err *err)
+{
+	int64_t page[PAGE_ROWS], last = INT64_MIN;
+	size_t count, i;
+	int r;
+
+	do {
+		r = inode_page(h, last, false, page, &count, err);
+		for (i = 0; r >= 0 && i < count; i++)
+			r = recheck_inode(h, page[i], err);
+		if (count)
+			last = page[count - 1];
+	} while (r >= 0 && count > 0);
+	return r < 0 ? r : 0;
+}
+
 /* ------------------------------------------------------------ directories */
 
 struct deep_dir {

@@ -80,6 +80,8 @@ static void abandon(struct ship *h)
 
 void ship_detach(struct ship *h)
 {
+	if (!h)
+		return;
 	abandon(h);
 	h->remote = NULL;
 	h->sink = &h->null.sink;
@@ -232,6 +234,16 @@ int ship_run(struct ship *h, struct err *err)
 	if (r < 0)
 		abandon(h);
 	assert(r <= 0);
+	return r;
+}
+
+int ship_recheck(struct ship *h, struct err *err)
+{
+	int r = content_recheck(h, err);
+
+	if (r == 0)
+		r = notes_flush(h, err);
+	plan_clear(&h->plan);
 	return r;
 }
 

@@ -131,6 +131,8 @@ int remove_parked(struct ship *h, struct err *err);
 int content_names(struct ship *h, struct err *err);
 int content_inodes(struct ship *h, struct err *err);
 int content_dirs(struct ship *h, struct err *err);
+/* Settle files that only might have changed, without the far end. */
+int content_recheck(struct ship *h, struct err *err);
 
 /* send.c */
 enum send_result {

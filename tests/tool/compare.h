@@ -111,7 +111,7 @@ static void compare_dirs(struct compare *c, int a, int b, bool top);
 static void compare_entry(struct compare *c, int a, int b, const char *name)
 {
 	struct stat sa, sb;
-	char ta[65536], tb[65536];
+	static char ta[65536], tb[65536];
 	ssize_t n, m;
 
 	if (fstatat(a, name, &sa, AT_SYMLINK_NOFOLLOW) < 0 ||

@@ -1,0 +1,55 @@
+#!/bin/sh
+# The snapshot is right, whatever the file system does with numbers and times.
+. "$(dirname "$0")/lib.sh"
+S=$T/src D=$T/dst
+mkdir -p "$S/d"; echo one >"$S/f"; echo two >"$S/d/g"
+good_sync "begin" "$S" "$D"
+echo ONE >"$S/f"; good_sync "same size at once" "$S" "$D"
+echo Two >"$S/d/g"; run_sync "$S" "$D"; echo tWo >"$S/d/g"; good_sync "same size, twice in a row" "$S" "$D"
+settle; touch -r "$S/f" "$T/ref"; echo oNe >"$S/f"; touch -r "$T/ref" "$S/f"
+good_sync "mtime set back by touch -r" "$S" "$D"
+n=0; while [ $n -lt 30 ]; do rm "$S/f"; echo "reuse $n" >"$S/f$n"; mv "$S/f$n" "$S/f"; n=$((n + 1)); done
+good_sync "inode numbers used again" "$S" "$D"
+rm "$S/f"; mkdir "$S/newdir"; echo x >"$S/newdir/x"; good_sync "number of a file given to a directory" "$S" "$D"
+n=0; while [ $n -lt 20 ]; do cp "$S/d/g" "$S/d/t"; mv "$S/d/t" "$S/d/g"; n=$((n + 1)); [ $((n % 5)) = 0 ] && run_sync "$S" "$D"; done
+good_sync "atomic saves swap two numbers" "$S" "$D"
+# Entries that move while the walk passes: never deleted, equal in the end.
+mkdir "$S/many"; for i in 1 2 3 4 5 6 7 8 9; do mkdir "$S/many/$i"; for k in 1 2 3 4 5 6 7 8 9; do echo $i$k >"$S/many/$i/$k"; done; done
+run_sync "$S" "$D"
+( n=0; while [ $n -lt 400 ]; do mv "$S/many/1" "$S/many/z" && mv "$S/many/z" "$S/many/1"; mv "$S/many/9" "$S/many/0"; mv "$S/many/0" "$S/many/9"; n=$((n + 1)); done ) & mover=$!
+deleted=0; while kill -0 $mover 2>/dev/null; do run_sync -i "$S" "$D"; case $out in *deleting*) deleted=1 ;; esac; done
+wait $mover; is "renames during walks never delete" $deleted 0
+good_sync "and then: equal" "$S" "$D"
+# A file that grows while it is read, and one that goes away.
+( n=0; while [ $n -lt 300 ]; do head -c 100000 /dev/zero >>"$S/grow"; n=$((n + 1)); done ) & grower=$!
+( n=0; while [ $n -lt 200 ]; do echo $n >"$S/brief$n"; rm "$S/brief$n"; n=$((n + 1)); done ) & briefer=$!
+codes=; while kill -0 $grower 2>/dev/null; do run_sync "$S" "$D"; codes="$codes $rc"; done; wait $grower $briefer
+ok "every pass ended with 0 or 23:$codes" test -z "$(echo "$codes" | tr ' ' '\n' | grep -v -e '^$' -e '^0$' -e '^23$')"
+settle; good_sync "at rest: equal" "$S" "$D"
+# An unreadable directory withholds deletes below it, and only there.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$T"; mkdir "$T/u"; chown -R 4242 "$S" "$T/u"; as="setpriv --reuid=4242 --clear-groups"
+else
+	as=; mkdir "$T/u"
+fi
+usync() { $as "$SNAPSYNC" --state-dir "$T/u/state" "$@" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err"); }
+if [ -n "$as" ] || [ "$(id -u)" != 0 ]; then
+	usync "$S" "$T/u/dst"; is "as an ordinary user: exit" $rc 0
+	echo keep >"$S/later"; rm "$S/newdir/x"; chmod 000 "$S/many"
+	usync "$S" "$T/u/dst"; is "an unreadable directory: 23" $rc 23
+	like "it is named" "$errors" 'many: '
+	ok "what is below stays" test -f "$T/u/dst/many/5/5"
+	ok "the rest goes on: added" test -f "$T/u/dst/later"
+	ok "the rest goes on: deleted" test ! -e "$T/u/dst/newdir/x"
+	chmod 755 "$S/many"; rm "$S/many/5/5"; usync "$S" "$T/u/dst"; is "readable again: 0" $rc 0
+	ok "and the delete is made up for" test ! -e "$T/u/dst/many/5/5"
+	echo secret >"$S/locked"; chmod 000 "$S/locked"; usync "$S" "$T/u/dst"; is "an unreadable file: 23" $rc 23
+	like "named with its reason" "$errors" 'locked: .*denied'
+	chmod 644 "$S/locked"; mkdir "$S/ro"; echo 1 >"$S/ro/f"; chmod 555 "$S/ro"; usync "$S" "$T/u/dst"; is "a read-only directory: 0" $rc 0
+	chmod 755 "$S/ro"; echo 2 >"$S/ro/g"; rm "$S/ro/f"; chmod 555 "$S/ro"; usync "$S" "$T/u/dst"
+	ok "changes in a read-only directory" test "$rc" = 0 -a -f "$T/u/dst/ro/g" -a ! -e "$T/u/dst/ro/f"
+	is "its mode is kept" "$(stat -c %a "$T/u/dst/ro")" 555
+else
+	ok "setpriv is needed to test as an ordinary user" false
+fi
+finish

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Deletes are deliberate.
+. "$(dirname "$0")/lib.sh"
+S=$T/src D=$T/dst
+fill() { mkdir -p "$S/d"; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do mkdir -p "$S/d/$i"; for k in 1 2 3 4 5 6 7 8 9 10; do echo "$i $k" >"$S/d/$i/$k"; done; done; }
+fill; good_sync "begin" "$S" "$D"
+mkdir "$T/keep"; mv "$S/d" "$T/keep/d"
+run_sync "$S" "$D"; is "empty root: 25" $rc 25
+like "says why" "$errors" 'withheld: the source is empty'
+like "and how to go on" "$errors" '--force-delete'
+ok "nothing deleted" test -f "$D/d/7/7"
+run_sync -n "$S" "$D"; is "-n says the same" $rc 25
+mv "$T/keep/d" "$S/d"; good_sync "back again" --stats "$S" "$D"; is "nothing sent" "$(stat_of 'Files sent')" 0
+rm -r "$S/d/1" "$S/d/2" "$S/d/3" "$S/d/4" "$S/d/5" "$S/d/6" "$S/d/7"; echo new >"$S/new"
+run_sync "$S" "$D"; is "more than half gone: 25" $rc 25
+ok "nothing deleted" test -f "$D/d/1/1"
+ok "everything else is shipped" test -f "$D/new"
+echo newer >>"$S/new"; run_sync "$S" "$D"; is "still 25" $rc 25
+ok "and still shipping" cmp "$S/new" "$D/new"
+run_sync --force-delete "$S" "$D"; ok "--force-delete lets it through" same "$S" "$D"
+fill; good_sync "filled again" "$S" "$D"
+rm "$S/d/1/1" "$S/d/1/2" "$S/d/1/3"; run_sync --max-delete=2 "$S" "$D"; is "--max-delete=2: 25" $rc 25
+run_sync --max-delete=3 "$S" "$D"; ok "--max-delete=3: done" same "$S" "$D"
+rm "$S/d/2/1" "$S/d/2/2"; run_sync --max-delete=1% "$S" "$D"; is "--max-delete=1%: 25" $rc 25
+run_sync "$S" "$D"; is "default: done" $rc 0
+mv "$S/d" "$S/e"; run_sync --max-delete=0 --stats "$S" "$D"; is "a renamed directory is no delete" $rc 0
+is "it is a move" "$(stat_of Moves)" 1
+rm -r "$S/e"; mkdir "$S/e"; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do mkdir "$S/e/$i"; for k in 1 2 3 4 5 6 7 8 9 10; do echo "again $i $k" >"$S/e/$i/$k"; done; done
+run_sync --max-delete=0 "$S" "$D"; ok "a directory made anew is no delete" same "$S" "$D"
+# The root is another directory.
+mv "$S" "$T/real"; mkdir "$S"; echo stranger >"$S/stranger"
+run_sync "$S" "$D"; is "root replaced: 25" $rc 25
+like "says so" "$errors" 'withheld: the source is'
+ok "nothing deleted" test -f "$D/e/5/5"
+ok "what is there is shipped" test -f "$D/stranger"
+rm -r "$S"; mv "$T/real" "$S"; run_sync "$S" "$D"; ok "the real one is back" same "$S" "$D"
+if [ "$(id -u)" = 0 ]; then
+	mount -t tmpfs none "$S" && at_exit "umount '$S' 2>/dev/null"
+	run_sync "$S" "$D"; is "root on another device, empty: 25" $rc 25
+	echo x >"$S/x"; run_sync "$S" "$D"; is "root on another device: 25" $rc 25
+	ok "nothing deleted" test -f "$D/e/5/5"
+	umount "$S"; run_sync "$S" "$D"; ok "unmounted: equal again" same "$S" "$D"
+	# st_dev changes, the file system is the same: no alarm, nothing sent
+	mkdir "$T/m"; truncate -s 16M "$T/img"; mkfs.ext4 -q -F "$T/img"
+	mount -o loop "$T/img" "$T/m" && at_exit "umount '$T/m' 2>/dev/null"
+	mkdir "$T/m/t"; echo 1 >"$T/m/t/f"; rm -rf "$T/dm"; run_sync "$T/m/t" "$T/dm"; is "on a mounted image" $rc 0
+	umount "$T/m"; cp "$T/img" "$T/img2"; truncate -s 16M "$T/img3"
+	l=$(losetup -f --show "$T/img3"); at_exit "losetup -d $l 2>/dev/null"
+	mount -o loop "$T/img" "$T/m"; mv "$T/m/t/f" "$T/m/t/g"
+	run_sync --stats "$T/m/t" "$T/dm"; is "mounted again on another st_dev: exit" $rc 0
+	is "and a move is still a move" "$(stat_of Moves)" 1
+	umount "$T/m"
+fi
+# --delete at first contact has its limit too.
+mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
+run_sync --delete "$T/few" "$T/full"; is "--delete over the limit: 25" $rc 25
+ok "extras are kept" test -f "$T/full/100.x"
+finish
