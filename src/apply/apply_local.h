@@ -24,6 +24,7 @@
 #define APPLY_STAGES_MAX 131072u	/* staged and not placed */
 #define APPLY_CACHE 16			/* directory descriptors kept */
 #define APPLY_FEW 8			/* synced one by one */
+#define APPLY_WIDENED 256u		/* directories given access to at a time */
 
 /* A directory kept open, by area and path. */
 struct cached_dir {

@@ -139,33 +139,31 @@ int confine_parent(struct apply *a, const struct msg_path *p, int *dirfd,
 	return 0;
 }
 
-static bool widen_one(struct apply *a, int fd, bool *changed,
-		      struct err *err)
+/* Give ourselves access to one directory, if it is ours, and note its mode
+ * for confine_restore.  By name: what we may not search cannot be changed
+ * through its own descriptor. */
+static bool widen_one(struct apply *a, int dirfd, const char *name,
+		      bool *changed, struct err *err)
 {
 	struct fsys_stat st;
 	struct widened *w;
 
-	if (fsys_fstat(fd, &st, err) < 0)
+	if (fsys_stat(dirfd, name, &st, err) < 0 || st.type != FSYS_DIR)
 		return false;
 	if (st.uid != (uint32_t)geteuid() || (st.mode & 0700) == 0700)
 		return true;
-	if (vec_grow((void **)&a->widened, &a->widened_cap,
+	if (a->widened_count >= APPLY_WIDENED ||
+	    vec_grow((void **)&a->widened, &a->widened_cap,
 		     a->widened_count + 1, sizeof(*w), err) < 0 ||
-	    a->widened_count >= 256)
+	    fsys_chmod(dirfd, name, st.mode | 0700, err) < 0)
 		return false;
-	w = &a->widened[a->widened_count];
-	w->fd = fsys_dup(fd, err);
+	w = &a->widened[a->widened_count++];
+	w->fd = fsys_open_dir(dirfd, name, false, err);
 	w->dev = st.dev;
 	w->ino = st.ino;
 	w->mode = st.mode;
-	if (w->fd < 0)
-		return false;
-	a->widened_count++;
-	if (fsys_chmod(fd, ".", st.mode | 0700, err) < 0 &&
-	    fsys_fchmod(fd, st.mode | 0700, err) < 0)
-		return false;
 	*changed = true;
-	return true;
+	return w->fd >= 0;
 }
 
 bool confine_widen(struct apply *a, const struct msg_path *p)
@@ -175,28 +173,21 @@ bool confine_widen(struct apply *a, const struct msg_path *p)
 	struct err err;
 	int fd, next;
 
+	if (a->widened_count >= APPLY_WIDENED)
+		confine_restore(a);
 	path_split(p->path, &up, &name);
 	rest = up;
 	fd = fsys_dup(p->area == MSG_LIMBO ? a->limbo_fd : a->dest_fd, &err);
-	while (fd >= 0 && widen_one(a, fd, &changed, &err) &&
-	       path_next(&rest, &name)) {
+	if (fd >= 0)
+		widen_one(a, fd, ".", &changed, &err);
+	while (fd >= 0 && path_next(&rest, &name)) {
 		char one[PATH_NAME_MAX + 1];
 
 		snprintf(one, sizeof(one), "%.*s", (int)name.len,
 			 (const char *)name.p);
-		next = fsys_open_dir(fd, one, false, &err);
-		if (next < 0 && err.sys == EACCES) {
-			/* Not even to be opened: only its name is there. */
-			struct fsys_stat st;
-
-			if (fsys_stat(fd, one, &st, &err) == 0 &&
-			    st.type == FSYS_DIR &&
-			    st.uid == (uint32_t)geteuid() &&
-			    fsys_chmod(fd, one, st.mode | 0700, &err) == 0) {
-				changed = true;
-				next = fsys_open_dir(fd, one, false, &err);
-			}
-		}
+		next = widen_one(a, fd, one, &changed, &err)
+			       ? fsys_open_dir(fd, one, false, &err)
+			       : -1;
 		fsys_close(fd);
 		fd = next;
 	}
