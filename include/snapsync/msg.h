@@ -130,6 +130,7 @@ struct msg_hello {
 	unsigned char pair[16];	/* identity of (source state, destination) */
 	uint64_t seed;		/* of content hashes */
 	uint64_t position;	/* last batch the client knows acknowledged */
+	uint32_t timeout;	/* seconds of silence to go away after; 0: none */
 	struct view path;	/* DEST; relative: from the login directory */
 	struct view version;	/* of the client program, for logs */
 };

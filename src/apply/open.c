@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "apply_local.h"
+#include "snapsync/clock.h"
 
 /* One clear line, with the path as the client gave it and nothing else. */
 static int cannot(struct apply *a, const char *what, struct err *err)
@@ -105,15 +107,33 @@ static int own_file(struct apply *a, const char *name, struct err *err)
 	return fsys_open(a->own_fd, name, FSYS_WRITE | FSYS_CREATE, 0600, err);
 }
 
+/* Is the holder a session of the same client?  Then the client has lost it,
+ * since it has one at a time: what is left of it can go, at any moment. */
+static bool is_ghost(struct apply *a, pid_t pid)
+{
+	unsigned char pair[sizeof(a->hello.pair)];
+	struct err ignored;
+
+	return pid > 1 &&
+	       fsys_pread_full(a->lock_fd, pair, sizeof(pair), 0, &ignored) ==
+		       (ssize_t)sizeof(pair) &&
+	       memcmp(pair, a->hello.pair, sizeof(pair)) == 0;
+}
+
 static int take_lock(struct apply *a, struct err *err)
 {
+	int r, tries;
 	pid_t pid;
-	int r;
 
 	a->lock_fd = own_file(a, "lock", err);
 	if (a->lock_fd < 0)
 		return cannot(a, "cannot be written to", err);
 	r = fsys_lock(a->lock_fd, &pid, err);
+	for (tries = 0; r == 0 && tries < 100 && is_ghost(a, pid); tries++) {
+		kill(pid, SIGKILL);
+		clock_sleep(10 * CLOCK_MS);
+		r = fsys_lock(a->lock_fd, &pid, err);
+	}
 	if (r < 0)
 		return cannot(a, "cannot be locked", err);
 	if (r == 0)
@@ -121,7 +141,8 @@ static int take_lock(struct apply *a, struct err *err)
 			       "%s: another snapsync is writing to this "
 			       "destination (pid %ld there)",
 			       a->shown, (long)pid);
-	return 0;
+	return fsys_pwrite_full(a->lock_fd, a->hello.pair,
+				sizeof(a->hello.pair), 0, err);
 }
 
 /* What lies in tmp/ is nobody's any more. */

@@ -3,11 +3,26 @@
 #include <unistd.h>
 
 #include "apply_local.h"
+#include "snapsync/clock.h"
 
 #define IN_BYTES (2u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
 #define OUT_BYTES (4u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
 #define READ_BYTES (256u << 10)
 #define CREDIT_STEP (256u << 10)
+
+/* Until the link is ready, or the client has been silent for too long. */
+static int await(struct apply *a, int want, struct err *err)
+{
+	int64_t since = clock_mono(), limit = a->hello.timeout;
+	int r;
+
+	if (limit == 0)
+		return link_wait(a->link, want, -1, err);
+	do
+		r = link_wait(a->link, want, 10000, err);
+	while (r == 0 && clock_mono() - since < limit * CLOCK_SECOND);
+	return r == 0 ? err_set(err, ERR_STREAM, "the client is silent") : r;
+}
 
 int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
 {
@@ -21,7 +36,7 @@ int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
 			return (int)n;
 		a->out_at += (size_t)n;
 		if (n == 0) {
-			r = link_wait(a->link, LINK_WRITE, -1, err);
+			r = await(a, LINK_WRITE, err);
 			if (r < 0)
 				return r;
 		}
@@ -275,7 +290,7 @@ static int turn(struct apply *a, struct err *err)
 	r = give_credit(a, 0, err);
 	if (r == 0)
 		r = serve_flush(a, 0, err);
-	return r < 0 ? r : link_wait(a->link, LINK_READ, -1, err);
+	return r < 0 ? r : await(a, LINK_READ, err);
 }
 
 static void release(struct apply *a)

@@ -6,6 +6,9 @@
 
 #include "client.h"
 
+/* The helper waits longer for us than we for it: we also walk and read. */
+#define SILENCE_FACTOR 4
+
 /* The helper of a local destination: the one beside this program, else the
  * one in PATH. */
 static const char *local_helper(const struct config *c, char *out, size_t size)
@@ -104,6 +107,7 @@ int connect_open(struct client *k, struct err *err)
 	memcpy(hello.pair, k->dest.pair, sizeof(hello.pair));
 	hello.seed = store_seed(k->store);
 	hello.position = k->dest.acked;
+	hello.timeout = (uint32_t)k->c->timeout * SILENCE_FACTOR;
 	hello.path = view_of(k->c->to.path, strlen(k->c->to.path));
 	hello.version = view_of(CONFIG_VERSION, strlen(CONFIG_VERSION));
 	r = remote_open(link, &hello, &o, &k->remote, err);

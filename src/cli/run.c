@@ -291,7 +291,8 @@ struct course {
 	int64_t retry_at;	/* mono ns: not before then */
 	int64_t delay;		/* ns, grows with every failure in a row */
 	bool was_connected;	/* ever */
-	bool lost;		/* told that the connection is gone */
+	bool lost;		/* told that the connection is gone, and why */
+	char why[sizeof(((struct err *)0)->msg)];
 	enum pass_withheld told;
 	bool source_lost;
 };
@@ -315,9 +316,10 @@ static int lost(struct client *k, struct course *t, struct err *err)
 	if (err_class(err->code) != ERR_CLASS_DROP ||
 	    (first && (err->code == -ERR_START || err->code == -ERR_PROTOCOL)))
 		return err->code;
-	if (!t->lost)
+	if (!t->lost || strcmp(t->why, err->msg) != 0)
 		log_line(&k->out.log, LOG_ERROR,
 			 "%s; trying again until it works", err->msg);
+	strcpy(t->why, err->msg);
 	t->lost = true;
 	connect_close(k);
 	later(t, CLOCK_SECOND);

@@ -91,6 +91,7 @@ static int ended(struct child *c, struct err *err)
 		clock_sleep(10 * CLOCK_MS);
 	}
 	drain(c);
+	c->far.held = false;
 	c->pid = tries < 100 ? -1 : c->pid;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		if (c->is_helper || strstr(c->far.last, c->helper))
@@ -117,8 +118,10 @@ static ssize_t child_read(struct link *l, void *bytes, size_t size,
 	struct child *c = (struct child *)(void *)l;
 	ssize_t n = recv(c->fd, bytes, size, 0);
 
-	if (n > 0)
+	if (n > 0) {
+		far_show(&c->far);
 		return n;
+	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
 		      errno == EINTR)) {
 		drain(c);
@@ -198,6 +201,7 @@ static void child_close(struct link *l)
 	close(c->fd);
 	child_reap(c->pid);
 	drain(c);
+	far_show(&c->far);
 	if (c->err_fd >= 0)
 		close(c->err_fd);
 	free(c);

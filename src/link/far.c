@@ -2,15 +2,22 @@
 
 #include "link_local.h"
 
+void far_show(struct far *f)
+{
+	if (f->held && f->lines++ < FAR_LINES_MAX)
+		log_line(f->log, LOG_WARN, "remote: %s", f->last);
+	f->held = false;
+}
+
 void far_end(struct far *f)
 {
 	if (f->len == 0)
 		return;
+	far_show(f);
 	f->line[f->len] = 0;
 	memcpy(f->last, f->line, f->len + 1);
 	f->len = 0;
-	if (f->lines++ < FAR_LINES_MAX)
-		log_line(f->log, LOG_WARN, "remote: %s", f->last);
+	f->held = true;
 }
 
 void far_take(struct far *f, const char *bytes, size_t len)

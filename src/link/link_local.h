@@ -31,10 +31,14 @@ struct far {
 	size_t len;
 	unsigned lines;
 	char last[512];		/* last whole line */
+	bool held;		/* it was not shown yet */
 };
 
+/* The last line is held back, since it may become part of an error. */
 void far_take(struct far *f, const char *bytes, size_t len);
 void far_end(struct far *f);
+/* It did not: show it. */
+void far_show(struct far *f);
 
 /* ------------------------------------------------ child.c: processes */
 

@@ -152,6 +152,7 @@ static int ended(struct ssh2 *s, struct err *err)
 
 	take_stderr(s);
 	far_end(&s->far);
+	s->far.held = false;
 	/* The status comes right behind the end. */
 	while (!s->broken && clock_mono() < end &&
 	       libssh2_channel_wait_closed(s->channel) ==
@@ -177,8 +178,10 @@ static ssize_t ssh2_read(struct link *l, void *bytes, size_t size,
 
 	n = libssh2_channel_read(s->channel, bytes,
 				 size > 65536 ? 65536 : size);
-	if (n > 0)
+	if (n > 0) {
+		far_show(&s->far);
 		return n;
+	}
 	take_stderr(s);
 	if (s->ring.len)
 		ssh2_io_flush(s);
@@ -288,6 +291,7 @@ void ssh2_io_release(struct ssh2 *s)
 
 static void ssh2_close(struct link *l)
 {
+	far_show(&of(l)->far);
 	ssh2_io_release(of(l));
 }
 

@@ -189,6 +189,20 @@ static int take_frame(struct remote *r, const struct frame *f,
 	return err_set(err, ERR_PROTOCOL, "unexpected message %u", f->type);
 }
 
+/* Before WELCOME it is most likely not the helper that speaks. */
+static int stray(struct remote *r, size_t at, struct err *err)
+{
+	char text[64];
+
+	log_escape(r->in.data + at, r->in.len - at < 40 ? r->in.len - at : 40,
+		   text, sizeof(text));
+	return err_set(err, ERR_PROTOCOL,
+		       "the far end does not speak our protocol, it says "
+		       "\"%s\": does its login shell print something, or is "
+		       "--helper-path not the helper?",
+		       text);
+}
+
 /* Read what is there and handle every whole frame.  1 if any byte came. */
 static int receive(struct remote *r, struct err *err)
 {
@@ -212,6 +226,8 @@ static int receive(struct remote *r, struct err *err)
 			return e;
 		at += f.size;
 	}
+	if (e < 0 && !r->greeted)
+		return stray(r, at, err);
 	buf_consume(&r->in, at);
 	return e < 0 ? e : 1;
 }

@@ -105,6 +105,12 @@ static int read_content(struct reading *rd, struct err *err)
 				return r;
 		}
 		left -= want;
+		/* Nobody shall take a long reading for a frozen client. */
+		if (!rd->stage && h->remote) {
+			r = remote_idle(h->remote, err);
+			if (r < 0)
+				return r;
+		}
 		if (h->o.stop && *h->o.stop)
 			return err_set(err, ERR_SIGNAL,
 				       "stopped by a signal");

@@ -78,7 +78,12 @@ static int add_at(struct filter *f, size_t at, const char *pattern,
 		  bool include, bool anchored, bool negate, struct err *err)
 {
 	struct rule rule;
-	int r = vec_grow((void **)&f->rules, &f->cap, f->count + 1,
+	int r;
+
+	/* rsync takes --exclude= for nothing said. */
+	if (*pattern == 0)
+		return 0;
+	r = vec_grow((void **)&f->rules, &f->cap, f->count + 1,
 			 sizeof(*f->rules), err);
 
 	if (r == 0)
@@ -207,7 +212,7 @@ static int read_file(const char *file, struct buf *b, struct err *err)
 	}
 	fsys_close(fd);
 	if (r < 0 && err->sys)
-		err_sys(err, ERR_FILE, err->sys, "filter file %s", file);
+		r = err_sys(err, ERR_FILE, err->sys, "filter file %s", file);
 	return r < 0 ? r : buf_terminate(b, err);
 }
 

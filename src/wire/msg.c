@@ -93,6 +93,8 @@ int msg_put_hello(struct buf *b, const struct msg_hello *m, struct err *err)
 	if (r == 0)
 		r = buf_put_u64(b, m->position, err);
 	if (r == 0)
+		r = buf_put_u32(b, m->timeout, err);
+	if (r == 0)
 		r = msg_put_bytes(b, m->path, err);
 	return r < 0 ? r : msg_put_bytes(b, m->version, err);
 }
@@ -114,6 +116,7 @@ int msg_get_hello(struct view v, struct msg_hello *m, struct err *err)
 		memcpy(m->pair, pair, sizeof(m->pair));
 	m->seed = view_u64(&v);
 	m->position = view_u64(&v);
+	m->timeout = view_u32(&v);
 	m->path = msg_text(&v, 65535);
 	m->version = msg_text(&v, 255);
 	if (m->path.len == 0 || memchr(m->path.p, 0, m->path.len))

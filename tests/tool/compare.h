@@ -18,7 +18,7 @@ struct compare {
 	int differences;
 	bool quiet;
 	/* hard link groups: pairs of (dev, ino) seen on either side */
-	struct { uint64_t a_ino, b_ino; } *links;
+	struct { uint64_t a_ino, b_ino, a_dev, b_dev; } *links;
 	size_t link_count, link_cap;
 	char path[8192];
 };
@@ -73,8 +73,10 @@ static void same_links(struct compare *c, const struct stat *a,
 	if (a->st_nlink < 2 && b->st_nlink < 2)
 		return;
 	for (i = 0; i < c->link_count; i++) {
-		bool x = c->links[i].a_ino == (uint64_t)a->st_ino;
-		bool y = c->links[i].b_ino == (uint64_t)b->st_ino;
+		bool x = c->links[i].a_ino == (uint64_t)a->st_ino &&
+			 c->links[i].a_dev == (uint64_t)a->st_dev;
+		bool y = c->links[i].b_ino == (uint64_t)b->st_ino &&
+			 c->links[i].b_dev == (uint64_t)b->st_dev;
 
 		if (x && y)
 			return;
@@ -85,6 +87,8 @@ static void same_links(struct compare *c, const struct stat *a,
 	}
 	c->links = realloc(c->links, (c->link_count + 1) * sizeof(*c->links));
 	c->links[c->link_count].a_ino = (uint64_t)a->st_ino;
+	c->links[c->link_count].a_dev = (uint64_t)a->st_dev;
+	c->links[c->link_count].b_dev = (uint64_t)b->st_dev;
 	c->links[c->link_count++].b_ino = (uint64_t)b->st_ino;
 }
 

@@ -1,0 +1,58 @@
+#!/bin/sh
+# What is printed, and where.
+. "$(dirname "$0")/lib.sh"
+S=$T/src D=$T/dst
+mkdir -p "$S/d"; echo a >"$S/a"; echo b >"$S/d/b"; ln -s a "$S/s"; ln "$S/a" "$S/h"; echo old >"$S/gone"
+run_sync -n -i "$S" "$D"; dry=$out
+ok "-n touches nothing" test ! -e "$D"
+run_sync -i "$S" "$D"; is "-n prints what the run does, first" "$dry" "$out"
+like "a new file" "$out" '^<f\+{9} a$'
+like "a new directory" "$out" '^cd\+{9} d/$'
+like "a symbolic link" "$out" '^cL\+{9} s -> a$'
+like "a hard link" "$out" '^hf\+{9} [ah] => [ah]$'
+settle
+echo more >>"$S/d/b"; mv "$S/s" "$S/s2"; rm "$S/gone"; chmod 600 "$S/a"; mkdir "$S/e"; mv "$S/d" "$S/e/d"
+run_sync -n -i "$S" "$D"; dry=$out
+run_sync -i "$S" "$D"; is "-n prints what the run does, later" "$dry" "$out"
+like "modified: size and time" "$out" '^<f\.st\.{6} e/d/b$'
+like "moved" "$out" '^\*moving     s -> s2$'
+like "a moved directory" "$out" '^\*moving     d/ -> e/d/$'
+like "deleted" "$out" '^\*deleting   gone$'
+like "permissions" "$out" '^\.f\.\.\.p\.{5} [ah]$'
+like "times of a directory" "$out" '^\.d\.\.t\.{6} \./$'
+ok "equal" same "$S" "$D"
+run_sync -i "$S" "$D"; is "nothing changed: nothing printed" "$out" ""
+echo x >>"$S/a"; run_sync -q -v -i "$S" "$D"; is "-q is silent" "$out$errors" ""
+echo x >>"$S/a"; run_sync -v "$S" "$D"; like "-v names it" "$out" '^[ah]$'; like "-v ends with a sum" "$out" '^sent [0-9]+ bytes, received [0-9]+ bytes'
+head -c 123456 /dev/zero >"$S/z"; run_sync --stats "$S" "$D"
+is "--stats: files" "$(stat_of 'Files sent')" 1
+is "--stats: literal data" "$(stat_of 'Literal data')" 123456
+head -c 123456 /dev/zero >"$S/z2"; run_sync --stats -h "$S" "$D"; like "-h: units" "$out" '^Literal data: 123\.46K bytes'
+rm "$S/z2"; mv "$S/z" "$S/z3"; run_sync --log-file "$T/log" "$S" "$D"
+like "--log-file: time and event" "$(cat "$T/log")" '^20[0-9-]+ [0-9:]+ \*moving     z -> z3$'
+run_sync --log-file "$T/none/log" "$S" "$D"; is "--log-file that cannot be opened: 11" $rc 11
+run_sync --status "$S"; is "--status: exit" $rc 0
+like "--status: source" "$out" "^source: $S\$"; like "--status: up to date" "$out" '^state: up to date$'
+like "--status: last pass" "$out" '^last pass: 20'
+like "--status: nothing pending" "$out" '^pending: 0$'
+run_sync --status "$S" "$T/other"; is "--status of an unknown destination: 11" $rc 11
+run_sync --status "$T"; ok "--status of an unknown source fails" test $rc != 0
+like "and says so" "$errors" 'never|no state|not'
+run_sync --log "$S" "$D"; like "--log: the move" "$out" ' move    z -> z3$'
+like "--log: the delete" "$out" ' remove  z2$'; like "--log: a file and its size" "$out" ' file    z \(123456 bytes\)$'
+run_sync --log --below e "$S"; like "--log --below" "$out" 'e/d/b'; unlike "--log --below: nothing else" "$out" 'z2'
+run_sync --log --since 2h "$S"; like "--log --since 2h" "$out" z2
+run_sync --log --since 0s "$S"; ok "--log --since now: exit" test $rc = 0
+run_sync --log --since nonsense "$S"; is "--since nonsense: usage" $rc 1
+# A failing entry is named by its path below the root, nothing else.
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$D/blocked"; mount -t tmpfs -o ro none "$D/blocked" && at_exit "umount '$D/blocked' 2>/dev/null"
+	mkdir "$S/blocked"; echo 1 >"$S/blocked/f"; echo 2 >"$S/fine"
+	run_sync "$S" "$D"; is "an entry that cannot be written: 23" $rc 23
+	like "is named with its reason" "$errors" 'blocked.*(Read-only|read-only)'
+	ok "the rest goes on" cmp "$S/fine" "$D/fine"
+	run_sync --status "$S"; like "--status: behind" "$out" '^state: behind$'; like "--status: the problem" "$out" '^problem: blocked'
+	umount "$D/blocked"; run_sync "$S" "$D"; ok "then it is made up for" same "$S" "$D"
+	run_sync --status "$S"; like "--status: no problem is left" "$out" '^problems: 0$'
+fi
+finish

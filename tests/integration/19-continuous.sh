@@ -1,0 +1,47 @@
+#!/bin/sh
+# --interval: the connection stays, changes arrive, signals are obeyed.
+. "$(dirname "$0")/lib.sh"
+S=$T/src D=$T/dst
+mkdir "$S"; echo 1 >"$S/f"
+start() {
+	"$SNAPSYNC" --state-dir "$T/state" --interval 0.2 "$@" "$S" "$D" >"$T/out" 2>"$T/errors" </dev/null &
+	pid=$!; at_exit "kill $pid 2>/dev/null"
+}
+# Waits up to 10 s for a command to succeed.
+await() { n=0; while [ $n -lt 100 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; n=$((n + 1)); done; "$@"; }
+start -v
+ok "the first pass" await cmp "$S/f" "$D/f"
+echo 2 >"$S/g"; ok "an added file arrives" await cmp "$S/g" "$D/g"
+mv "$S/g" "$S/h"; ok "a move arrives" await test -e "$D/h"; ok "and its old name is gone" await test ! -e "$D/g"
+rm "$S/h"; ok "a delete arrives" await test ! -e "$D/h"
+kill -USR1 $pid; ok "SIGUSR1 prints progress" await grep -q 'pass [0-9]*, [0-9]* entries' "$T/errors"
+run_sync --status "$S"; is "--status while it runs: exit" $rc 0; like "--status while it runs" "$out" 'state: up to date'
+run_sync "$S" "$D"; is "a second process is refused: 5" $rc 5; like "and says why" "$errors" 'running|another|lock'
+ok "one connection for all" test "$(grep -c 'connected to' "$T/errors")" = 1
+for p in $(ps -o pid= --ppid $pid); do kill -9 "$p"; done
+echo 3 >"$S/k"; ok "the helper killed: goes on by itself" await cmp "$S/k" "$D/k"
+ok "says that it went" grep -q 'trying again' "$T/errors"; ok "says that it is back" grep -q 'connected again' "$T/errors"
+ok "in two lines" test "$(grep -c -e 'trying again' -e 'connected again' "$T/errors")" = 2
+# The source goes away and comes back.
+mv "$S" "$T/elsewhere"; ok "a missing source is told" await grep -q 'waiting for it' "$T/errors"
+ok "and nothing is deleted" test -f "$D/k"
+mv "$T/elsewhere" "$S"; echo 4 >"$S/m"; ok "it goes on when it is back" await cmp "$S/m" "$D/m"
+# Deletes over the limit wait and say so.
+mkdir "$S/many"; n=0; while [ $n -lt 150 ]; do echo $n >"$S/many/$n"; n=$((n + 1)); done
+ok "many files" await test -e "$D/many/149"
+mv "$S/many" "$T/many"; ok "deletes withheld are told" await grep -q 'deletes withheld\|withheld:' "$T/errors"
+echo 5 >"$S/n"; ok "everything else goes on" await cmp "$S/n" "$D/n"; ok "nothing deleted" test -e "$D/many/7"
+sleep 1; ok "told once, not each pass" test "$(grep -c withheld "$T/errors")" = 1
+mv "$T/many" "$S/many"
+kill -TERM $pid; wait $pid; is "SIGTERM: exit 20" $? 20
+run_sync "$S" "$D"; ok "equal" same "$S" "$D"
+start; ok "again" await test -e "$T/state"; sleep 0.5; kill -INT $pid; kill -TERM $pid; wait $pid; is "two signals: exit 20" $? 20
+# SIGTERM during a large transfer: abandoned cleanly, gone on with later.
+head -c 300000000 /dev/zero >"$S/large"; start; sleep 0.15; kill -TERM $pid; wait $pid; is "SIGTERM while it transfers: 20" $? 20
+ok "no half file" test ! -e "$D/large" -o "$(stat -c %s "$D/large" 2>/dev/null)" = 300000000
+run_sync "$S" "$D"; ok "the next run completes it" same "$S" "$D"
+# A large file that is still being written waits; a small one does not.
+rm "$S/large"; run_sync "$S" "$D"
+run_sync --interval 0.01 "$S" "$D"; is "--interval 0.01: usage" $rc 1
+run_sync --interval x "$S" "$D"; is "--interval x: usage" $rc 1
+finish
