@@ -57,6 +57,11 @@ int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
 /* Rows of difference: names, inodes. */
 int mirror_pending(struct store *s, int64_t dest, int64_t *names, int64_t *inodes, struct err *err);
 
+/* S changed at `now` (seconds): destinations that were up to date are behind. */
+int mirror_behind(struct store *s, int64_t now, struct err *err);
+/* Nothing is pending any more.  Writes only if the destination was behind. */
+int mirror_caught_up(struct store *s, int64_t dest, struct err *err);
+
 /* Equal in all that a destination can show, content hash included. */
 bool attr_same(const struct attr *a, const struct attr *b);
 /* Equal but for content: mode, owner, and so on, with or without mtime. */

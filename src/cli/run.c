@@ -96,6 +96,8 @@ static int needs_work(struct client *k, bool *out, struct err *err)
 			r = pending(k, &n, err);
 	}
 	*out = r == 0 && (n > 0 || !k->dest.known);
+	if (r == 0 && !*out && !k->c->dry)
+		r = mirror_caught_up(k->store, k->dest.id, err);
 	return r;
 }
 
@@ -124,6 +126,8 @@ static int verdict(struct client *k, struct err *err)
 
 	if (r == 0)
 		r = problem_count(k->store, k->dest.id, &problems, err);
+	if (r == 0 && left == 0 && k->dest.known && !k->c->dry)
+		r = mirror_caught_up(k->store, k->dest.id, err);
 	if (r < 0)
 		return r;
 	explain(k);

@@ -41,7 +41,7 @@ static int show_problem(void *arg, struct view path, const char *code,
 
 static int show_dest(struct client *k, const char *spec, int64_t id,
 		     bool known, uint64_t acked, uint64_t sent,
-		     struct err *err)
+		     int64_t behind, struct err *err)
 {
 	int64_t names, inodes, problems;
 	int r = mirror_pending(k->store, id, &names, &inodes, err);
@@ -55,6 +55,10 @@ static int show_dest(struct client *k, const char *spec, int64_t id,
 			      : names + inodes > 0 ? "behind"
 						     : "up to date");
 	printf("pending: %" PRId64 "\n", names + inodes);
+	printf("lag: %" PRId64 " s\n",
+	       names + inodes > 0 && behind
+		       ? clock_real() / CLOCK_SECOND - behind
+		       : 0);
 	printf("batches: %" PRIu64 " durable, %" PRIu64 " on their way\n",
 	       acked, sent - acked);
 	printf("problems: %" PRId64 "\n", problems);
@@ -64,7 +68,8 @@ static int show_dest(struct client *k, const char *spec, int64_t id,
 static int show_all(struct client *k, struct err *err)
 {
 	struct sql *q = db_sql(store_db(k->store),
-			       "SELECT spec, id, known, acked, sent FROM dest"
+			       "SELECT spec, id, known, acked, sent, behind"
+			       " FROM dest"
 			       " WHERE ?1 = '' OR spec = ?1 ORDER BY id",
 			       err);
 	char spec[8192];
@@ -80,7 +85,8 @@ static int show_all(struct client *k, struct err *err)
 			 (const char *)v.p);
 		r = show_dest(k, spec, db_col_int(q, 1), db_col_int(q, 2) != 0,
 			      (uint64_t)db_col_int(q, 3),
-			      (uint64_t)db_col_int(q, 4), err);
+			      (uint64_t)db_col_int(q, 4), db_col_int(q, 5),
+			      err);
 		shown++;
 	}
 	db_reset(q);

@@ -102,3 +102,37 @@ int mirror_reset(struct store *s, int64_t dest, struct err *err)
 	/* The root is there, or will be made; nothing is known of it. */
 	return r < 0 ? r : mirror_touch_dir(s, dest, STORE_ROOT, err);
 }
+
+int mirror_behind(struct store *s, int64_t now, struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "UPDATE dest SET behind=?1 WHERE behind=0", err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, now);
+	return db_run(q, err);
+}
+
+int mirror_caught_up(struct store *s, int64_t dest, struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "SELECT behind FROM dest WHERE id=?1", err);
+	int64_t behind = 0;
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	r = db_step(q, err);
+	if (r > 0)
+		behind = db_col_int(q, 0);
+	db_reset(q);
+	if (r < 0 || behind == 0)
+		return r < 0 ? r : 0;
+	q = db_sql(store_db(s), "UPDATE dest SET behind=0 WHERE id=?1", err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	return db_run(q, err);
+}

@@ -233,6 +233,8 @@ static int finish(struct pass *p, struct err *err)
 		if (r == 0)
 			r = store_config_set_int(p->s, "last_id",
 						 store_new_id(p->s), err);
+		if (r == 0)
+			r = mirror_behind(p->s, p->started / CLOCK_SECOND, err);
 	}
 	if (r == 0)
 		r = problem_count(p->s, 0, &problems, err);

@@ -34,7 +34,7 @@ run_sync --log-file "$T/none/log" "$S" "$D"; is "--log-file that cannot be opene
 run_sync --status "$S"; is "--status: exit" $rc 0
 like "--status: source" "$out" "^source: $S\$"; like "--status: up to date" "$out" '^state: up to date$'
 like "--status: last pass" "$out" '^last pass: 20'
-like "--status: nothing pending" "$out" '^pending: 0$'
+like "--status: no lag" "$out" '^lag: 0 s$'; like "--status: nothing pending" "$out" '^pending: 0$'
 run_sync --status "$S" "$T/other"; is "--status of an unknown destination: 11" $rc 11
 run_sync --status "$T"; ok "--status of an unknown source fails" test $rc != 0
 like "and says so" "$errors" 'never|no state|not'
@@ -51,7 +51,7 @@ if [ "$(id -u)" = 0 ]; then
 	run_sync "$S" "$D"; is "an entry that cannot be written: 23" $rc 23
 	like "is named with its reason" "$errors" 'blocked.*(Read-only|read-only)'
 	ok "the rest goes on" cmp "$S/fine" "$D/fine"
-	run_sync --status "$S"; like "--status: behind" "$out" '^state: behind$'; like "--status: the problem" "$out" '^problem: blocked'
+	run_sync --status "$S"; like "--status: behind" "$out" '^state: behind$'; like "--status: its lag" "$out" '^lag: [0-9]+ s$'; like "--status: the problem" "$out" '^problem: blocked'
 	umount "$D/blocked"; run_sync "$S" "$D"; ok "then it is made up for" same "$S" "$D"
 	run_sync --status "$S"; like "--status: no problem is left" "$out" '^problems: 0$'
 fi

@@ -1,0 +1,98 @@
+#include "unit.h"
+
+#include "snapsync/filter.h"
+#include "tree/filter_match.h"
+
+/* Rules in order, then paths; rsync itself is asked in integration/20. */
+static void check(const char *const *rules, const char *path, bool is_dir, bool wanted)
+{
+	struct filter *f;
+	struct err err;
+
+	assert_int_equal(filter_new(&f, &err), 0);
+	for (; *rules; rules++)
+		assert_int_equal(filter_add(f, *rules, &err), 0);
+	if (filter_wants(f, view_of(path, strlen(path)), is_dir) != wanted)
+		fail_msg("%s", path);
+	filter_free(f);
+}
+
+static void test_filter__first_match_wins(void **state)
+{
+	const char *const rules[] = {"+ keep.o", "- *.o", "- /top", "- dir/", NULL};
+
+	(void)state;
+	check(rules, "keep.o", false, true);
+	check(rules, "a/keep.o", false, true);
+	check(rules, "a/x.o", false, false);
+	check(rules, "top", false, false);
+	check(rules, "a/top", false, true);
+	check(rules, "a/dir", true, false);
+	check(rules, "a/dir", false, true);
+}
+
+static void test_filter__clear_forgets(void **state)
+{
+	const char *const rules[] = {"- *", "!", "- x", NULL};
+
+	(void)state;
+	check(rules, "y", false, true);
+	check(rules, "x", false, false);
+}
+
+static void test_filter__bad_rules_are_refused(void **state)
+{
+	static const char *const bad[] = {"", "x", "? y", "-", "+", "frob x", "dir-merge .f", NULL};
+	struct filter *f;
+	struct err err;
+	int i;
+
+	(void)state;
+	assert_int_equal(filter_new(&f, &err), 0);
+	for (i = 0; bad[i]; i++)
+		if (filter_add(f, bad[i], &err) != -ERR_USAGE)
+			fail_msg("taken: '%s'", bad[i]);
+	filter_free(f);
+}
+
+/* A pattern of many stars must not take for ever. */
+static void test_filter__many_stars(void **state)
+{
+	const char *const rules[] = {"- a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", NULL};
+	char name[256];
+
+	(void)state;
+	memset(name, 'a', 255);
+	name[255] = 0;
+	check(rules, name, false, true);
+}
+
+static void test_filter__digest_follows_the_rules(void **state)
+{
+	struct filter *a, *b;
+	struct hash x, y;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(filter_new(&a, &err), 0);
+	assert_int_equal(filter_new(&b, &err), 0);
+	assert_int_equal(filter_add(a, "- x", &err), 0);
+	assert_int_equal(filter_add(b, "+ x", &err), 0);
+	x = filter_digest(a);
+	y = filter_digest(b);
+	assert_false(hash_equal(&x, &y));
+	filter_free(a);
+	filter_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_filter__first_match_wins),
+		cmocka_unit_test(test_filter__clear_forgets),
+		cmocka_unit_test(test_filter__bad_rules_are_refused),
+		cmocka_unit_test(test_filter__many_stars),
+		cmocka_unit_test(test_filter__digest_follows_the_rules),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
