@@ -143,7 +143,7 @@ static int told(struct err *err, const char *what)
 static int ack(struct apply *a, struct err *err)
 {
 	struct msg_ack m = {.batch = a->batch, .failed = a->position.failed};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r = frame_begin(&a->out, MSG_ACK, 0, &mark, err);
 
 	if (r == 0)

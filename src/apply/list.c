@@ -27,7 +27,7 @@ static int send_items(struct listing *l, const char *dir, uint32_t flags,
 		      struct err *err)
 {
 	struct msg_listing m = {.flags = flags, .count = l->count};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r = frame_begin(&l->a->out, MSG_LISTING, 0, &mark, err);
 
 	m.dir = view_of(dir, strlen(dir));
@@ -151,7 +151,7 @@ int list_send(struct apply *a, const struct msg_list *m, struct err *err)
 {
 	struct listing l = {.a = a, .flags = m->flags};
 	struct msg_listed done = {0, 0};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	char *dir;
 	int r = 0;
 

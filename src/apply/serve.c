@@ -49,7 +49,7 @@ int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
 int serve_number(struct apply *a, enum msg_type type, uint64_t n,
 		 struct err *err)
 {
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r = frame_begin(&a->out, type, 0, &mark, err);
 
 	if (r == 0)
@@ -62,7 +62,7 @@ int serve_fail(struct apply *a, uint32_t index, int code, int sys,
 {
 	struct msg_fail m = {.batch = a->batch, .index = index,
 			     .code = (unsigned)code, .sys = (uint32_t)sys};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r = serve_flush(a, MSG_PAYLOAD_MAX, err);
 
 	m.text = view_of(text, strlen(text));
@@ -77,7 +77,7 @@ int serve_fail(struct apply *a, uint32_t index, int code, int sys,
 static void refuse(struct apply *a, const struct err *why)
 {
 	struct msg_refuse m = {.code = (unsigned)-why->code};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	struct err ignored;
 	size_t len = strlen(why->msg);
 
@@ -91,7 +91,7 @@ static void refuse(struct apply *a, const struct err *why)
 static int welcome(struct apply *a, struct err *err)
 {
 	struct msg_welcome m;
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r;
 
 	memset(&m, 0, sizeof(m));

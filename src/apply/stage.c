@@ -89,7 +89,7 @@ static int tell_need(struct apply *a, uint64_t id, uint64_t size,
 		     struct err *err)
 {
 	struct msg_need need = {.id = id, .offset = 0, .length = size};
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int r = frame_begin(&a->out, MSG_NEED, 0, &mark, err);
 
 	if (r == 0)

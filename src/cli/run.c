@@ -237,7 +237,7 @@ static int prune(struct client *k, struct err *err)
 static int ship_all(struct client *k, struct err *err)
 {
 	int tries, r = 0;
-	bool work;
+	bool work = false;
 
 	for (tries = 0; r == 0 && tries < PASSES_ONCE; tries++) {
 		if (tries > 0)

@@ -327,8 +327,8 @@ int content_inodes(struct ship *h, struct err *err)
  * unseen (it was too young when it was read): read it again. */
 static int recheck_inode(struct ship *h, int64_t inode, struct err *err)
 {
+	struct attr have = {.type = FSYS_NONE}, now;
 	struct inode_row row;
-	struct attr have, now;
 	struct place at;
 	uint64_t stage;
 	int r = store_inode_get(h->s, inode, &row, err);

@@ -160,7 +160,7 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 int place_moved(struct ship *h, struct place at, int64_t inode,
 		enum fsys_type type, struct err *err)
 {
-	struct place from;
+	struct place from = {0, "", 0};
 	int64_t wants = 0;
 	int r = set_busy(h, inode, 1, err);
 

@@ -1,4 +1,4 @@
-#include "snapsync/remote.h"
+#include "remote_local.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,28 +9,9 @@
 #include "snapsync/vec.h"
 
 #define IN_BYTES (2u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
-#define OUT_FLUSH (256u * 1024u)
 #define OUT_BYTES (4u * 1024u * 1024u)
 #define READ_BYTES (128u * 1024u)
 #define EVENTS_MAX 70000u
-
-struct remote {
-	struct sink sink;
-	struct link *link;
-	struct remote_options o;
-	struct buf in, out;
-	size_t out_at;		/* of out, handed to the link already */
-	uint64_t credit;
-	struct msg_welcome welcome;
-	struct buf welcome_bytes;	/* owns the welcome's views */
-	struct sink_event *events;
-	size_t event_at, event_count, event_cap;
-	int64_t heard, asked;	/* mono ns: last byte in, last PING out */
-	remote_listing_fn on_listing;
-	void *listing_arg;
-	bool greeted, listed;
-	unsigned listed_code;
-};
 
 static int take_refuse(struct view payload, struct err *err)
 {
@@ -98,7 +79,7 @@ static int take_fail(struct remote *r, struct view payload, struct err *err)
 static int take_number(struct remote *r, const struct frame *f,
 		       struct err *err)
 {
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	uint64_t n;
 	int e = msg_get_number(f->payload, &n, err);
 
@@ -233,7 +214,7 @@ static int receive(struct remote *r, struct err *err)
 }
 
 /* Hand the link as much of out as it takes. */
-static int push_out(struct remote *r, struct err *err)
+int remote_push(struct remote *r, struct err *err)
 {
 	ssize_t n;
 
@@ -254,7 +235,7 @@ static int push_out(struct remote *r, struct err *err)
 static int send_number(struct remote *r, enum msg_type type, uint64_t n,
 		       struct err *err)
 {
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int e = frame_begin(&r->out, type, 0, &mark, err);
 
 	if (e == 0)
@@ -289,9 +270,9 @@ static int stopped(const struct remote *r, struct err *err)
 }
 
 /* One turn: write, read, and wait up to wait_ms for either. */
-static int turn(struct remote *r, int wait_ms, struct err *err)
+int remote_turn(struct remote *r, int wait_ms, struct err *err)
 {
-	int want = LINK_READ, e = push_out(r, err);
+	int want = LINK_READ, e = remote_push(r, err);
 
 	if (e == 0)
 		e = receive(r, err);
@@ -308,176 +289,28 @@ static int turn(struct remote *r, int wait_ms, struct err *err)
 	return e < 0 ? e : watch_silence(r, err);
 }
 
-static int flush_to(struct remote *r, size_t keep, struct err *err)
+int remote_flush_to(struct remote *r, size_t keep, struct err *err)
 {
-	int e = push_out(r, err);
+	int e = remote_push(r, err);
 
 	while (e == 0 && r->out.len - r->out_at > keep)
-		e = turn(r, -1, err);
+		e = remote_turn(r, -1, err);
 	return e;
 }
 
 int remote_flush(struct remote *r, struct err *err)
 {
-	int e = flush_to(r, 0, err);
+	int e = remote_flush_to(r, 0, err);
 
 	while (e == 0 && !link_flushed(r->link))
-		e = turn(r, 10, err);
+		e = remote_turn(r, 10, err);
 	return e;
 }
-
-/* A frame of at most `size` payload bytes begins; credit is there for it. */
-static int begin(struct remote *r, enum msg_type type, unsigned stream,
-		 struct frame_mark *mark, size_t size, struct err *err)
-{
-	int e = 0;
-
-	size += FRAME_HEADER;
-	if (r->out.len - r->out_at + size > OUT_FLUSH)
-		e = flush_to(r, OUT_FLUSH / 2, err);
-	while (e == 0 && type >= MSG_STAGE && type <= MSG_COMMIT &&
-	       r->credit < size)
-		e = turn(r, -1, err);
-	if (e == 0 && r->out_at) {
-		buf_consume(&r->out, r->out_at);
-		r->out_at = 0;
-	}
-	return e < 0 ? e : frame_begin(&r->out, type, stream, mark, err);
-}
-
-static int end(struct remote *r, struct frame_mark *mark, struct err *err)
-{
-	const unsigned char *head = r->out.data + mark->at;
-	unsigned type = head[4];
-	int e = frame_end(&r->out, mark, err);
-
-	if (e == 0 && type >= MSG_STAGE && type <= MSG_COMMIT)
-		r->credit -= r->out.len - mark->at;
-	return e;
-}
-
-/* ------------------------------------------------------------ sink */
-
-static struct remote *of(struct sink *k)
-{
-	return (struct remote *)(void *)k;
-}
-
-static int remote_stage(struct sink *k, uint64_t id, uint64_t size,
-			struct err *err)
-{
-	struct msg_stage m = {.id = id, .size = size};
-	struct frame_mark mark;
-	int e = begin(of(k), MSG_STAGE, 0, &mark, 16, err);
-
-	if (e == 0)
-		e = msg_put_stage(&of(k)->out, &m, err);
-	return e < 0 ? e : end(of(k), &mark, err);
-}
-
-static int remote_data(struct sink *k, uint64_t id, const void *bytes,
-		       size_t len, struct err *err)
-{
-	struct msg_data m = {.id = id, .bytes = view_of(bytes, len)};
-	struct frame_mark mark;
-	int e = begin(of(k), MSG_DATA, 0, &mark, 12 + len, err);
-
-	if (e == 0)
-		e = msg_put_data(&of(k)->out, &m, err);
-	return e < 0 ? e : end(of(k), &mark, err);
-}
-
-static int remote_stage_end(struct sink *k, uint64_t id,
-			    const struct hash *hash, struct err *err)
-{
-	struct msg_stage_end m = {.id = id, .hash = *hash};
-	struct frame_mark mark;
-	int e = begin(of(k), MSG_STAGE_END, 0, &mark, 24, err);
-
-	if (e == 0)
-		e = msg_put_stage_end(&of(k)->out, &m, err);
-	return e < 0 ? e : end(of(k), &mark, err);
-}
-
-static int counted_number(struct sink *k, enum msg_type type, uint64_t n,
-			  struct err *err)
-{
-	struct frame_mark mark;
-	int e = begin(of(k), type, 0, &mark, 8, err);
-
-	if (e == 0)
-		e = msg_put_number(&of(k)->out, n, err);
-	return e < 0 ? e : end(of(k), &mark, err);
-}
-
-static int remote_stage_drop(struct sink *k, uint64_t id, struct err *err)
-{
-	return counted_number(k, MSG_STAGE_DROP, id, err);
-}
-
-static int remote_begin(struct sink *k, uint64_t batch, struct err *err)
-{
-	return counted_number(k, MSG_BEGIN, batch, err);
-}
-
-static int remote_op(struct sink *k, const struct msg_op *op, struct err *err)
-{
-	struct frame_mark mark;
-	size_t size = op->path.path.len + op->from.path.len + op->target.len;
-	int e = begin(of(k), op->type, 0, &mark, size + 64, err);
-
-	if (e == 0)
-		e = msg_put_op(&of(k)->out, op, err);
-	return e < 0 ? e : end(of(k), &mark, err);
-}
-
-static int remote_commit(struct sink *k, uint64_t batch, uint32_t count,
-			 struct err *err)
-{
-	struct msg_commit m = {.batch = batch, .count = count};
-	struct frame_mark mark;
-	int e = begin(of(k), MSG_COMMIT, 0, &mark, 12, err);
-
-	if (e == 0)
-		e = msg_put_commit(&of(k)->out, &m, err);
-	if (e == 0)
-		e = end(of(k), &mark, err);
-	return e < 0 ? e : push_out(of(k), err);
-}
-
-static int remote_poll(struct sink *k, int wait_ms, struct sink_event *event,
-		       struct err *err)
-{
-	struct remote *r = of(k);
-	int e = 0;
-
-	if (r->event_at == r->event_count)
-		e = turn(r, 0, err);
-	while (e == 0 && r->event_at == r->event_count && wait_ms < 0)
-		e = turn(r, -1, err);
-	if (e == 0 && r->event_at == r->event_count && wait_ms > 0)
-		e = turn(r, wait_ms, err);
-	if (e < 0)
-		return e;
-	if (r->event_at == r->event_count) {
-		r->event_at = r->event_count = 0;
-		return 0;
-	}
-	*event = r->events[r->event_at++];
-	return 1;
-}
-
-static const struct sink_ops remote_ops = {
-	remote_stage, remote_data, remote_stage_end, remote_stage_drop,
-	remote_begin, remote_op,   remote_commit,    remote_poll,
-};
-
-/* ------------------------------------------------------------ course */
 
 static int greet(struct remote *r, const struct msg_hello *hello,
 		 struct err *err)
 {
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 	int e = frame_begin(&r->out, MSG_HELLO, 0, &mark, err);
 
 	if (e == 0)
@@ -485,7 +318,7 @@ static int greet(struct remote *r, const struct msg_hello *hello,
 	if (e == 0)
 		e = frame_end(&r->out, &mark, err);
 	while (e == 0 && !r->greeted)
-		e = turn(r, -1, err);
+		e = remote_turn(r, -1, err);
 	return e;
 }
 
@@ -501,7 +334,7 @@ int remote_open(struct link *link, const struct msg_hello *hello,
 		link_close(link);
 		return err_set(err, ERR_MEMORY, "out of memory");
 	}
-	r->sink.ops = &remote_ops;
+	r->sink.ops = &remote_sink_ops;
 	r->link = link;
 	r->o = *o;
 	r->heard = r->asked = clock_mono();
@@ -536,19 +369,19 @@ int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn,
 		void *arg, struct err *err)
 {
 	struct msg_list m = {.flags = flags};
-	struct frame_mark mark;
-	int e = begin(r, MSG_LIST, 0, &mark, 64, err);
+	struct frame_mark mark = {0};
+	int e = remote_begin(r, MSG_LIST, 0, &mark, 64, err);
 
 	m.root.path = view_of("", 0);
 	if (e == 0)
 		e = msg_put_list(&r->out, &m, err);
 	if (e == 0)
-		e = end(r, &mark, err);
+		e = remote_end(r, &mark, err);
 	r->on_listing = fn;
 	r->listing_arg = arg;
 	r->listed = false;
 	while (e == 0 && !r->listed)
-		e = turn(r, -1, err);
+		e = remote_turn(r, -1, err);
 	r->on_listing = NULL;
 	if (e == 0 && r->listed_code)
 		e = err_set(err, ERR_FILE,
@@ -562,17 +395,17 @@ int remote_owner(struct remote *r, bool group, uint32_t id, const char *name,
 {
 	struct msg_owner m = {.group = group, .id = id,
 			      .name = view_of(name, strlen(name))};
-	struct frame_mark mark;
-	int e = begin(r, MSG_OWNER, 0, &mark, 300, err);
+	struct frame_mark mark = {0};
+	int e = remote_begin(r, MSG_OWNER, 0, &mark, 300, err);
 
 	if (e == 0)
 		e = msg_put_owner(&r->out, &m, err);
-	return e < 0 ? e : end(r, &mark, err);
+	return e < 0 ? e : remote_end(r, &mark, err);
 }
 
 int remote_idle(struct remote *r, struct err *err)
 {
-	return turn(r, 0, err);
+	return remote_turn(r, 0, err);
 }
 
 void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out)
@@ -583,14 +416,14 @@ void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out)
 void remote_close(struct remote *r)
 {
 	struct err ignored;
-	struct frame_mark mark;
+	struct frame_mark mark = {0};
 
 	if (!r)
 		return;
 	if (r->greeted && r->out.len == 0 &&
 	    frame_begin(&r->out, MSG_BYE, 0, &mark, &ignored) == 0 &&
 	    frame_end(&r->out, &mark, &ignored) == 0) {
-		push_out(r, &ignored);
+		remote_push(r, &ignored);
 		if (link_wait(r->link, LINK_READ, 100, &ignored) > 0)
 			receive(r, &ignored);
 	}

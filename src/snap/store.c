@@ -284,30 +284,61 @@ int store_inode_add(struct store *s, struct inode_row *row, struct err *err)
 			   row, err);
 }
 
+/* A destination that has what S says now has no row. */
+static int drop_equal(struct store *s, int64_t dest,
+		      const struct inode_row *row, struct err *err)
+{
+	struct sql *q = db_sql(s->db,
+			       "SELECT " ROW_ATTR " FROM dest_inode"
+			       " WHERE dest=?1 AND inode=?2",
+			       err);
+	struct attr have;
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, row->id);
+	r = db_step(q, err);
+	if (r > 0)
+		row_get_attr(q, 0, &have);
+	db_reset(q);
+	if (r <= 0 || !attr_same(&have, &row->a))
+		return r < 0 ? r : 0;
+	q = db_sql(s->db, "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, row->id);
+	return db_run(q, err);
+}
+
 int store_inode_set(struct store *s, const struct inode_row *old,
 		    const struct inode_row *row, struct err *err)
 {
+	bool same = attr_same(&old->a, &row->a);
 	size_t i;
-	int r;
+	int r = 0;
 
-	for (i = 0; i < s->dest_count; i++) {
+	for (i = 0; r == 0 && !same && i < s->dest_count; i++) {
 		struct sql *q = db_sql(s->db,
 				       "INSERT OR IGNORE INTO dest_inode"
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
 				       " ?9, ?10, ?11)",
 				       err);
 
-		if (attr_same(&old->a, &row->a))
-			break;
 		if (!q)
 			return err->code;
 		db_int(q, 1, s->dests[i]);
 		db_int(q, 2, old->id);
 		row_put_attr(q, 3, &old->a);
 		r = db_run(q, err);
-		if (r < 0)
-			return r;
+		if (r == 0)
+			r = drop_equal(s, s->dests[i], row, err);
 	}
+	if (r < 0)
+		return r;
 	return write_inode(s,
 			   "UPDATE inode SET dev=?2, ino=?3, birth=?4,"
 			   " ctime=?5, nlink=?6, flags=?7, type=?8, mode=?9,"

@@ -32,7 +32,7 @@ static struct place at(int64_t parent, const char *name)
 
 static int64_t add(enum fsys_type type, uint64_t ino, int64_t parent, const char *name)
 {
-	struct inode_row row = {.dev = 1, .ino = ino, .nlink = 1, .a = {.type = type, .mode = 0644, .size = 5, .hashed = true}};
+	struct inode_row row = {.dev = 1, .ino = ino, .nlink = 1, .a = {.type = type, .mode = 0644, .size = 5, .hashed = true, .hash.b = {1}}};
 
 	assert_int_equal(store_inode_add(s, &row, &err), 0);
 	assert_true(store_name_set(s, at(parent, name), 0, FSYS_NONE, row.id, &err) >= 0);
