@@ -115,7 +115,7 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 
 	if (r < 0)
 		return r;
-	/* rename(2) of two links to one inode does nothing at all. */
+	/* Renaming one link of an inode over another does nothing at all. */
 	if (r > 0 && there.dev == st->dev && there.ino == st->ino) {
 		touched_dir(a, from->dir, from->fd);
 		return fsys_unlink(from->fd, from->name, err);
