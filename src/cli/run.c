@@ -105,7 +105,8 @@ static void explain(struct client *k)
 {
 	char text[512];
 
-	if (k->pass.withheld != PASS_ALL_WELL) {
+	if (k->pass.withheld != PASS_ALL_WELL &&
+	    k->pass.withheld != PASS_RESTLESS) {
 		pass_explain(&k->pass, text, sizeof(text));
 		log_line(&k->out.log, LOG_ERROR, "%s", text);
 	}
@@ -122,6 +123,7 @@ static void explain(struct client *k)
 static int verdict(struct client *k, struct err *err)
 {
 	int64_t left = 0, problems = 0;
+	bool restless;
 	int r = k->c->dry ? 0 : pending(k, &left, err);
 
 	if (r == 0)
@@ -142,15 +144,19 @@ static int verdict(struct client *k, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	if (k->pass.withheld != PASS_ALL_WELL || ship_withheld(k->ship))
+	restless = ship_restless(k->ship) ||
+		   k->pass.withheld == PASS_RESTLESS;
+	if ((k->pass.withheld != PASS_ALL_WELL &&
+	     k->pass.withheld != PASS_RESTLESS) ||
+	    ship_withheld(k->ship))
 		return err_set(err, ERR_LIMIT, "deletes were withheld");
-	if (left > 0 || k->pass.problems > 0)
+	if (left > 0 || k->pass.problems > 0 ||
+	    k->pass.withheld == PASS_RESTLESS)
 		return err_set(err, ERR_PARTIAL,
 			       "%" PRId64 " differences are left%s",
-			       left + (int64_t)k->pass.problems,
-			       ship_restless(k->ship)
-				       ? " (the source was changing)"
-				       : "");
+			       left + (int64_t)(k->pass.problems +
+						k->pass.kept),
+			       restless ? " (the source was changing)" : "");
 	return 0;
 }
 
