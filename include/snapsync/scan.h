@@ -18,6 +18,10 @@
  * stat-ed is an entry of type FSYS_NONE with its errno.  The walk itself fails
  * only without memory, when the callback fails, or when the root is gone.
  *
+ * Up to SCAN_THREADS_MAX threads of its own help with the listing; the callback
+ * is called in the caller's thread only, for parents before their children, and
+ * in no other order than that.
+ *
  * Depth is bounded by memory, not by file descriptors: at most
  * SCAN_FDS_MAX are open at a time, and a directory whose descriptor was given
  * up is opened again by names from the root, and checked to be the same.
@@ -34,6 +38,7 @@
 #include "snapsync/fsys.h"
 
 #define SCAN_FDS_MAX 200
+#define SCAN_THREADS_MAX 3
 
 #define SCAN_UNREADABLE 1u	/* could not be opened or listed to its end */
 #define SCAN_UNSTABLE 2u	/* kept changing while it was listed */

@@ -4,260 +4,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapsync/path.h"
-#include "snapsync/vec.h"
+#include "scan_local.h"
 
-#define LIST_TRIES 3
-
-/* A directory that waits for its turn: the children of one directory lie one
- * behind the other on the stack, the one to visit next on top. */
-struct todo {
-	uint64_t cookie;
-	uint64_t dev, ino;
-	size_t depth;
-	char *name;
-};
-
-/* A directory on the way from the root to the present one. */
-struct level {
-	char *name;		/* owned; NULL for the root */
-	int fd;			/* -1: given up, or unreadable */
-	uint64_t dev, ino;
-};
-
-struct walk {
-	const struct scan_options *options;
-	scan_dir_fn on_dir;
-	void *arg;
-	int root_fd;
-	uint64_t root_dev;
-	struct level *levels;
-	size_t depth, levels_cap;
-	size_t open_fds, lowest_open;
-	struct todo *todo;
-	size_t todos, todo_cap;
-	struct scan_entry *entries;
-	size_t count, entries_cap;
-	struct arena names;
-	struct buf path;
-};
-
-static void level_close(struct walk *w, struct level *l)
+struct scan_job *scan_claim(struct scan_walk *w, size_t at, struct err *err)
 {
-	if (l->fd >= 0) {
-		fsys_close(l->fd);
-		w->open_fds--;
-	}
-	l->fd = -1;
-}
+	struct scan_job *job = w->spare;
 
-/* Leave every level at or below depth. */
-static void leave(struct walk *w, size_t depth)
-{
-	while (w->depth > depth) {
-		struct level *l = &w->levels[--w->depth];
-
-		level_close(w, l);
-		free(l->name);
-		path_pop(&w->path);
-	}
-	if (w->lowest_open > w->depth)
-		w->lowest_open = w->depth;
-}
-
-/* Keep the number of open descriptors bounded: the shallowest ones go. */
-static void spare_fds(struct walk *w)
-{
-	while (w->open_fds >= SCAN_FDS_MAX && w->lowest_open + 1 < w->depth)
-		level_close(w, &w->levels[w->lowest_open++]);
-}
-
-/* Open the parent level again whose descriptor was given up. */
-static int reopen(struct walk *w, size_t at, struct err *err)
-{
-	int fd = fsys_dup(w->root_fd, err), next;
-	struct fsys_stat st;
-	size_t i;
-
-	for (i = 1; fd >= 0 && i <= at; i++) {
-		next = fsys_open_dir(fd, w->levels[i].name, i == at, err);
-		fsys_close(fd);
-		fd = next;
-	}
-	if (fd < 0)
-		return fd;
-	if (fsys_fstat(fd, &st, err) < 0 || st.dev != w->levels[at].dev ||
-	    st.ino != w->levels[at].ino) {
-		fsys_close(fd);
-		return err_sys(err, ERR_VANISHED, ENOENT,
-			       "a directory moved while it was scanned");
-	}
-	w->levels[at].fd = fd;
-	w->open_fds++;
-	if (w->lowest_open > at)
-		w->lowest_open = at;
-	return fd;
-}
-
-/* Step into the directory on top of the todo stack. */
-static int enter(struct walk *w, const struct todo *t, struct scan_dir *dir,
-		 struct err *err)
-{
-	struct level *l, *up;
-	int r, fd;
-
-	leave(w, t->depth);
-	r = vec_grow((void **)&w->levels, &w->levels_cap, t->depth + 1,
-		     sizeof(*w->levels), err);
-	if (r < 0)
-		return r;
-	l = &w->levels[t->depth];
-	memset(l, 0, sizeof(*l));
-	l->fd = -1;
-	l->dev = t->dev;
-	l->ino = t->ino;
-	if (t->depth == 0) {
-		fd = fsys_open_dir(w->root_fd, ".", true, err);
+	if (job) {
+		w->spare = job->next;
 	} else {
-		r = path_push(&w->path, t->name, strlen(t->name), err);
-		if (r < 0)
-			return r;
-		l->name = strdup(t->name);
-		up = &w->levels[t->depth - 1];
-		fd = up->fd >= 0 ? up->fd : reopen(w, t->depth - 1, err);
-		if (fd >= 0)
-			fd = fsys_open_dir(fd, t->name, true, err);
-	}
-	w->depth = t->depth + 1;
-	if (t->depth > 0 && !l->name) {
-		fsys_close(fd);
-		return err_set(err, ERR_MEMORY, "out of memory");
-	}
-	if (fd < 0) {
-		if (err->sys == ENOENT || err->sys == ENOTDIR ||
-		    err->sys == ELOOP)
-			dir->flags |= SCAN_VANISHED;
-		dir->flags |= SCAN_UNREADABLE;
-		dir->sys = err->sys;
-		return 0;
-	}
-	l->fd = fd;
-	w->open_fds++;
-	spare_fds(w);
-	return 0;
-}
-
-static int add_entry(struct walk *w, struct scan_dir *dir, int fd,
-		     const char *name, enum fsys_type type, struct err *err)
-{
-	size_t len = strlen(name), before = w->path.len;
-	struct scan_entry *e;
-	bool wanted;
-	int r;
-
-	if (w->path.len == 0 && strcmp(name, PATH_PRIVATE) == 0)
-		return 0;
-	r = vec_grow((void **)&w->entries, &w->entries_cap, w->count + 1,
-		     sizeof(*w->entries), err);
-	if (r < 0)
-		return r;
-	e = &w->entries[w->count];
-	memset(e, 0, sizeof(*e));
-	if (fsys_stat(fd, name, &e->st, err) < 0) {
-		if (err->sys == ENOENT)
-			return 0;
-		e->st.type = FSYS_NONE;
-		e->sys = err->sys;
-	} else {
-		type = e->st.type;
-	}
-	if (!filter_empty(w->options->filter) &&
-	    before + 1 + len <= PATH_BYTES_MAX) {
-		r = path_push(&w->path, name, len, err);
-		if (r < 0)
-			return r;
-		wanted = filter_wants(w->options->filter,
-				      view_of(w->path.data, w->path.len),
-				      type == FSYS_DIR);
-		w->path.len = before;
-		if (!wanted) {
-			dir->hidden++;
-			return 0;
+		job = calloc(1, sizeof(*job));
+		if (!job) {
+			err_set(err, ERR_MEMORY, "out of memory");
+			return NULL;
 		}
+		scan_list_init(&job->list);
 	}
-	if (before + 1 + len > PATH_BYTES_MAX) {
-		e->st.type = FSYS_NONE;
-		e->sys = ENAMETOOLONG;
-	}
-	e->name = arena_copy(&w->names, name, len, err);
-	if (!e->name)
-		return err->code;
-	e->len = len;
-	w->count++;
-	return 0;
+	scan_list_begin(&job->list);
+	job->todo = w->todo[at];
+	memmove(&w->todo[at], &w->todo[at + 1],
+		(w->todos - at - 1) * sizeof(*w->todo));
+	w->todos--;
+	return job;
 }
 
-/* One listing.  1: the directory did not change meanwhile; 0: it did. */
-static int list_once(struct walk *w, struct scan_dir *dir, struct err *err)
+void scan_do(struct scan_walk *w, struct scan_job *job)
 {
-	struct fsys_stat before;
-	struct fsys_list *list;
-	enum fsys_type type;
-	const char *name;
-	uint64_t ino;
-	int r, fd;
+	struct scan_todo *t = &job->todo;
+	struct scan_list *l = &job->list;
+	bool look = !w->options->one_file_system || t->dev == w->root_dev;
+	struct scan_node *up = t->up;
+	int fd = up ? scan_node_fd(w, up, &job->err) : w->root_fd;
 
-	w->count = 0;
-	dir->hidden = 0;
-	arena_clear(&w->names);
-	r = fsys_fstat(dir->fd, &before, err);
-	if (r < 0)
-		return r;
-	fd = fsys_dup(dir->fd, err);
-	if (fd < 0)
-		return fd;
-	r = fsys_list_open(fd, &list, err);
-	if (r < 0)
-		return r;
-	while ((r = fsys_list_next(list, &name, &ino, &type, err)) > 0) {
-		r = add_entry(w, dir, dir->fd, name, type, err);
-		if (r < 0)
-			break;
+	job->code = up ? scan_node_path(up, t->name, &l->path, &job->err) : 0;
+	if (job->code < 0)
+		return;
+	if (fd < 0) { /* the parent is not where it was */
+		l->flags |= SCAN_UNREADABLE | SCAN_VANISHED;
+		l->sys = ENOENT;
+		return;
 	}
-	fsys_list_close(list);
-	if (r < 0)
-		return r;
-	r = fsys_fstat(dir->fd, &dir->st, err);
-	if (r < 0)
-		return r;
-	return before.ctime.s == dir->st.ctime.s &&
-	       before.ctime.ns == dir->st.ctime.ns &&
-	       before.mtime.s == dir->st.mtime.s &&
-	       before.mtime.ns == dir->st.mtime.ns;
+	if (up)
+		up->users++;
+	scan_ahead_unlock(w);
+	job->code = scan_list_open(l, fd, up ? t->name : ".", w->options, look,
+				   &job->err);
+	scan_ahead_lock(w);
+	if (up)
+		up->users--;
 }
 
-static int list_dir(struct walk *w, struct scan_dir *dir, struct err *err)
+static int push_todo(struct scan_walk *w, struct scan_node *up,
+		     const char *name, uint64_t cookie,
+		     const struct fsys_stat *st, struct err *err)
 {
-	int tries, r = 0;
-
-	for (tries = 0; r == 0 && tries < LIST_TRIES; tries++)
-		r = list_once(w, dir, err);
-	if (r < 0 && err_class(r) == ERR_CLASS_FATAL)
-		return r;
-	if (r < 0) {
-		dir->flags |= SCAN_UNREADABLE;
-		dir->sys = err->sys;
-		w->count = 0;
-	} else if (r == 0) {
-		dir->flags |= SCAN_UNSTABLE;
-	}
-	return 0;
-}
-
-static int push_todo(struct walk *w, const char *name, uint64_t cookie,
-		     const struct fsys_stat *st, size_t depth, struct err *err)
-{
-	struct todo *t;
+	struct scan_todo *t;
 	int r = vec_grow((void **)&w->todo, &w->todo_cap, w->todos + 1,
 			 sizeof(*w->todo), err);
 
@@ -267,79 +68,139 @@ static int push_todo(struct walk *w, const char *name, uint64_t cookie,
 	t->cookie = cookie;
 	t->dev = st->dev;
 	t->ino = st->ino;
-	t->depth = depth;
+	t->up = up;
 	t->name = strdup(name);
 	if (!t->name)
 		return err_set(err, ERR_MEMORY, "out of memory");
+	if (up)
+		up->refs++;
 	w->todos++;
 	return 0;
 }
 
-static int visit(struct walk *w, struct todo *t, struct err *err)
+/* Backwards, so that the first entry ends on top. */
+static int push_children(struct scan_walk *w, struct scan_node *n,
+			 struct scan_list *l, struct err *err)
 {
-	struct scan_dir dir = {.cookie = t->cookie, .fd = -1};
 	size_t i;
-	int r = enter(w, t, &dir, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	w->count = 0;
-	dir.fd = w->levels[t->depth].fd;
-	if (dir.fd >= 0 && w->options->one_file_system &&
-	    t->dev != w->root_dev)
-		dir.flags |= SCAN_BOUNDARY;
-	else if (dir.fd >= 0)
-		r = list_dir(w, &dir, err);
-	if (r == 0)
-		r = buf_terminate(&w->path, err);
-	if (r < 0)
-		return r;
-	dir.path = (const char *)w->path.data;
-	dir.path_len = w->path.len;
-	dir.entries = w->entries;
-	dir.count = w->count;
-	r = w->on_dir(w->arg, &dir, err);
-	/* Backwards, so that the first entry ends on top. */
-	for (i = w->count; r >= 0 && i > 0; i--) {
-		struct scan_entry *e = &w->entries[i - 1];
+	for (i = l->count; r == 0 && i > 0; i--) {
+		struct scan_entry *e = &l->entries[i - 1];
 
 		if (e->descend && e->st.type == FSYS_DIR)
-			r = push_todo(w, e->name, e->cookie, &e->st,
-				      t->depth + 1, err);
+			r = push_todo(w, n, e->name, e->cookie, &e->st, err);
 	}
-	return r < 0 ? r : 0;
+	scan_ahead_wake(w);
+	return r;
+}
+
+/* Hand a listed directory over.  The lock is given up for the callback. */
+static int visit(struct scan_walk *w, struct scan_job *job, struct err *err)
+{
+	struct scan_dir dir = {.cookie = job->todo.cookie};
+	struct scan_list *l = &job->list;
+	struct scan_node *n;
+	int r = job->code;
+
+	if (r < 0)
+		*err = job->err;
+	else
+		r = buf_terminate(&l->path, err);
+	if (r < 0)
+		return r;
+	dir.fd = l->fd;
+	dir.flags = l->flags;
+	dir.sys = l->sys;
+	dir.st = l->st;
+	dir.path = (const char *)l->path.data;
+	dir.path_len = l->path.len;
+	dir.entries = l->entries;
+	dir.count = l->count;
+	dir.hidden = l->hidden;
+	l->fd = -1;
+	n = scan_node_new(w, &job->todo, dir.fd, err);
+	if (!n)
+		return err->code;
+	n->users++;
+	scan_ahead_unlock(w);
+	r = w->on_dir(w->arg, &dir, err);
+	scan_ahead_lock(w);
+	n->users--;
+	if (r >= 0)
+		r = push_children(w, n, l, err);
+	scan_node_unref(w, n);
+	return r;
+}
+
+static void drop_todo(struct scan_walk *w, struct scan_todo *t)
+{
+	scan_node_unref(w, t->up);
+	free(t->name);
+	memset(t, 0, sizeof(*t));
+}
+
+void scan_job_free(struct scan_walk *w, struct scan_job *job)
+{
+	drop_todo(w, &job->todo);
+	scan_list_release(&job->list);
+	free(job);
+}
+
+static int walk_all(struct scan_walk *w, struct err *err)
+{
+	const volatile int *stop = w->options->stop;
+	struct scan_job *job;
+	int r = 0;
+
+	scan_ahead_lock(w);
+	while (r == 0) {
+		job = scan_ahead_next(w, w->todos == 0);
+		if (!job && w->todos == 0)
+			break;
+		if (!job) {
+			job = scan_claim(w, w->todos - 1, err);
+			if (!job) {
+				r = err->code;
+				break;
+			}
+			scan_do(w, job);
+		}
+		r = stop && *stop ? err_set(err, ERR_SIGNAL,
+					    "stopped by a signal")
+				  : visit(w, job, err);
+		drop_todo(w, &job->todo);
+		job->next = w->spare;
+		w->spare = job;
+	}
+	scan_ahead_unlock(w);
+	return r;
 }
 
 int scan_walk(int root_fd, const struct scan_options *options,
 	      uint64_t root_cookie, scan_dir_fn on_dir, void *arg,
 	      struct err *err)
 {
-	struct walk w = {.options = options, .on_dir = on_dir, .arg = arg,
-			 .root_fd = root_fd};
+	struct scan_walk w = {.options = options, .on_dir = on_dir,
+			      .arg = arg, .root_fd = root_fd};
+	struct scan_job *job;
 	struct fsys_stat st;
-	struct todo t;
-	int r;
+	int r = fsys_fstat(root_fd, &st, err);
 
-	buf_init(&w.path, PATH_BYTES_MAX + 1);
-	arena_init(&w.names);
-	r = fsys_fstat(root_fd, &st, err);
 	w.root_dev = st.dev;
 	if (r == 0)
-		r = push_todo(&w, "", root_cookie, &st, 0, err);
-	while (r == 0 && w.todos > 0) {
-		t = w.todo[--w.todos];
-		r = options->stop && *options->stop
-			    ? err_set(err, ERR_SIGNAL, "stopped by a signal")
-			    : visit(&w, &t, err);
-		free(t.name);
+		r = push_todo(&w, NULL, "", root_cookie, &st, err);
+	if (r == 0) {
+		scan_ahead_start(&w);
+		r = walk_all(&w, err);
+		scan_ahead_stop(&w);
 	}
 	while (w.todos > 0)
-		free(w.todo[--w.todos].name);
-	leave(&w, 0);
-	free(w.levels);
+		drop_todo(&w, &w.todo[--w.todos]);
+	while ((job = w.finished ? w.finished : w.spare)) {
+		*(w.finished ? &w.finished : &w.spare) = job->next;
+		scan_job_free(&w, job);
+	}
 	free(w.todo);
-	free(w.entries);
-	buf_release(&w.path);
-	arena_release(&w.names);
 	return r;
 }
