@@ -19,6 +19,8 @@ HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 HARDEN += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
+# gcc cannot follow the flow through what the sanitizers put in.
+WARN += -Wno-maybe-uninitialized
 endif
 CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64
 LDFLAGS += -pie -Wl,-z,relro,-z,now

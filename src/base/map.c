@@ -70,7 +70,8 @@ static struct slot *find(const struct map *m, uint64_t hash, const void *key,
 		struct slot *s = slot_at(m, i);
 
 		if (!s->hash || (s->hash == hash && s->len == len &&
-				 memcmp(key_of(s), key, len) == 0))
+				 (len == 0 ||
+				  memcmp(key_of(s), key, len) == 0)))
 			return s;
 	}
 }

@@ -184,7 +184,7 @@ static int name_page(struct ship *h, struct place last, struct want *page,
 		err);
 	struct view v;
 	size_t i;
-	int r;
+	int r = 0;
 
 	*count = 0;
 	arena_clear(arena);
