@@ -143,6 +143,37 @@ static int session_failed(struct ssh2 *s, int code, const char *what,
 		       text ? text : "unknown reason");
 }
 
+/* Our preference, without what this libssh2 does not know: 1.10 takes such
+ * names out of the list by a copy between overlapping bytes. */
+static void set_methods(struct ssh2 *s, int method, const char *wanted)
+{
+	const char **known = NULL, *p = wanted;
+	int i, n = libssh2_session_supported_algs(s->session, method, &known);
+	char list[512];
+	size_t len = 0;
+
+	while (n > 0 && *p) {
+		size_t one = strcspn(p, ",");
+
+		for (i = 0; i < n; i++)
+			if (strlen(known[i]) == one &&
+			    memcmp(known[i], p, one) == 0)
+				break;
+		if (i < n && len + one + 2 < sizeof(list)) {
+			if (len)
+				list[len++] = ',';
+			memcpy(list + len, p, one);
+			len += one;
+		}
+		p += one + (p[one] == ',');
+	}
+	list[len] = 0;
+	if (n > 0)
+		libssh2_free(s->session, known);
+	if (len)
+		libssh2_session_method_pref(s->session, method, list);
+}
+
 static int handshake(struct ssh2 *s, struct err *err)
 {
 	char prefer[512];
@@ -154,13 +185,11 @@ static int handshake(struct ssh2 *s, struct err *err)
 	if (r < 0)
 		return r;
 	known_hosts_prefer(&known, prefer, sizeof(prefer));
-	libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY, prefer);
-	libssh2_session_method_pref(s->session, LIBSSH2_METHOD_CRYPT_CS,
-				    CIPHERS);
-	libssh2_session_method_pref(s->session, LIBSSH2_METHOD_CRYPT_SC,
-				    CIPHERS);
-	libssh2_session_method_pref(s->session, LIBSSH2_METHOD_MAC_CS, MACS);
-	libssh2_session_method_pref(s->session, LIBSSH2_METHOD_MAC_SC, MACS);
+	set_methods(s, LIBSSH2_METHOD_HOSTKEY, prefer);
+	set_methods(s, LIBSSH2_METHOD_CRYPT_CS, CIPHERS);
+	set_methods(s, LIBSSH2_METHOD_CRYPT_SC, CIPHERS);
+	set_methods(s, LIBSSH2_METHOD_MAC_CS, MACS);
+	set_methods(s, LIBSSH2_METHOD_MAC_SC, MACS);
 	libssh2_session_set_blocking(s->session, 1);
 	libssh2_session_set_timeout(s->session, ssh2_left(s));
 	r = libssh2_session_handshake(s->session, s->fd);

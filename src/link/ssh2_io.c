@@ -80,6 +80,8 @@ static ssize_t recv_callback(libssh2_socket_t fd, void *bytes, size_t len,
 
 	(void)fd;
 	(void)flags;
+	if (s->released)
+		return -ECONNRESET;
 	if (s->cache_at == s->cache_len) {
 		do
 			n = recv(s->fd, s->cache, SSH2_CACHE, 0);
@@ -267,6 +269,8 @@ static bool ssh2_flushed(const struct link *l)
 
 void ssh2_io_release(struct ssh2 *s)
 {
+	int tries;
+
 	/* Politely, but not for long. */
 	if (s->session)
 		libssh2_session_set_timeout(s->session, 500);
@@ -278,8 +282,12 @@ void ssh2_io_release(struct ssh2 *s)
 		libssh2_session_disconnect(s->session, "done");
 		ssh2_io_flush(s);
 	}
-	if (s->session)
-		libssh2_session_free(s->session);
+	/* What it still wants to wait for will not come: else it would put off
+	 * freeing for ever. */
+	s->released = s->broken = true;
+	for (tries = 0; s->session && tries < 100; tries++)
+		if (libssh2_session_free(s->session) != LIBSSH2_ERROR_EAGAIN)
+			break;
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->proxy > 0)

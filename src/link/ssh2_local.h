@@ -20,6 +20,7 @@ struct ssh2 {
 	pid_t proxy;		/* of a ProxyCommand, or 0 */
 	pid_t own_agent;	/* started for an RSA key file, or 0 */
 	bool settled;		/* set up: never block any more */
+	bool released;		/* nothing is read any more */
 	bool broken;		/* the socket failed */
 	int64_t deadline;	/* mono ns, of setting up */
 	struct buf ring;	/* encrypted bytes on their way out */
