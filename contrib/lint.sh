@@ -9,6 +9,7 @@ layer_of() { # a header of include/snapsync
 	case $1 in
 	err.h|buf.h|vec.h|path.h|hash.h|clock.h|log.h|fsys.h|map.h) echo base ;;
 	filter.h|scan.h) echo tree ;;
+	chunker.h|codec.h) echo data ;;
 	db.h|store.h|mirror.h|journal.h|pass.h|problem.h) echo snap ;;
 	msg.h|frame.h) echo wire ;;
 	link.h) echo link ;;
