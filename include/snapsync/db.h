@@ -43,6 +43,10 @@ struct sql;
 int db_open(const char *path, enum db_mode mode, struct db **out, struct err *err);
 void db_close(struct db *db);
 
+/* Keep one read transaction open between the writes, so that a run of many
+ * queries does not lock and unlock the file for each. */
+int db_hold(struct db *db, bool on, struct err *err);
+
 /* Nested begins count; only the outermost commit is one. */
 int db_begin(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);

@@ -11,6 +11,7 @@
 
 #include "apply_local.h"
 
+#define FLUSH_EARLY (128u << 10)	/* bytes: worth a write of its own */
 #define NODE_BIT (UINT64_C(1) << 63)
 
 void stage_name(uint64_t tmp, char out[32])
@@ -157,7 +158,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 	} else {
 		r = owner_meta(a, a->tmp_fd, name, FSYS_FILE, m, &now, err);
 	}
-	if (r == 0 && s->fd >= 0 && a->unsynced >= APPLY_FEW && !a->no_sync)
+	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
 	fsys_close(s->fd);
 	s->fd = -1;

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ANSWERS_EVERY 64	/* operations: what is small goes out together */
+
 static const enum msg_type wire_type[] = {
 	[JOURNAL_MKDIR] = MSG_MKDIR,   [JOURNAL_FILE] = MSG_PLACE,
 	[JOURNAL_SYMLINK] = MSG_SYMLINK, [JOURNAL_NODE] = MSG_NODE,
@@ -171,7 +173,7 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	}
 	if (h->batch_bytes >= BATCH_BYTES)
 		return batch_commit(h, err);
-	return batch_answers(h, false, err);
+	return h->row_count % ANSWERS_EVERY ? 0 : batch_answers(h, false, err);
 }
 
 int batch_commit(struct ship *h, struct err *err)

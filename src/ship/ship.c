@@ -219,7 +219,8 @@ static int campaign(struct ship *h, struct err *err)
 
 int ship_run(struct ship *h, struct err *err)
 {
-	int rounds, r = 0;
+	struct err ignored;
+	int rounds, r = db_hold(store_db(h->s), true, err);
 
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		r = campaign(h, err);
@@ -231,6 +232,7 @@ int ship_run(struct ship *h, struct err *err)
 			 "comparing it by a listing");
 		r = reconcile(h, err);
 	}
+	db_hold(store_db(h->s), false, r < 0 ? &ignored : err);
 	if (r < 0)
 		abandon(h);
 	assert(r <= 0);

@@ -19,6 +19,7 @@ struct db {
 	char *path;
 	int depth;		/* of begins */
 	bool dry;
+	bool hold, held;	/* wanted; open now */
 	struct sql statements[STATEMENTS_MAX];
 };
 
@@ -124,11 +125,25 @@ int db_exec(struct db *db, const char *text, struct err *err)
 	return r == SQLITE_OK ? 0 : fail(db, r, err);
 }
 
+static int unhold(struct db *db, struct err *err)
+{
+	if (!db->held)
+		return 0;
+	db->held = false;
+	return db_exec(db, "COMMIT;", err);
+}
+
+int db_hold(struct db *db, bool on, struct err *err)
+{
+	db->hold = on && !db->dry;
+	return on ? 0 : unhold(db, err);
+}
+
 int db_begin(struct db *db, struct err *err)
 {
-	int r = 0;
+	int r = db->depth == 0 ? unhold(db, err) : 0;
 
-	if (db->depth == 0)
+	if (r == 0 && db->depth == 0)
 		r = db_exec(db, db->dry ? "SAVEPOINT pass;" : "BEGIN IMMEDIATE;",
 			    err);
 	if (r == 0)
@@ -223,8 +238,16 @@ void db_null(struct sql *q, int at)
 
 int db_step(struct sql *q, struct err *err)
 {
-	int r = sqlite3_step(q->stmt);
+	struct db *db = q->db;
+	int r;
 
+	if (db->hold && !db->held && db->depth == 0) {
+		r = db_exec(db, "BEGIN;", err);
+		if (r < 0)
+			return r;
+		db->held = true;
+	}
+	r = sqlite3_step(q->stmt);
 	if (r == SQLITE_ROW)
 		return 1;
 	if (r == SQLITE_DONE)

@@ -80,7 +80,7 @@ int device_number(struct pass *p, const struct fsys_stat *st,
 		  const struct inode_row *hint, int fd, int64_t *out,
 		  struct err *err)
 {
-	uint64_t fsid = fd >= 0 ? fsys_fsid(fd) : 0;
+	uint64_t fsid;
 	int64_t id = 0;
 	size_t i;
 	int r;
@@ -90,6 +90,7 @@ int device_number(struct pass *p, const struct fsys_stat *st,
 			*out = p->devices[i].id;
 			return 0;
 		}
+	fsid = fd >= 0 ? fsys_fsid(fd) : 0;
 	if (hint && hint->ino == st->ino && hint->a.type == st->type &&
 	    !taken(p, hint->dev))
 		id = hint->dev;
