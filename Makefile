@@ -39,7 +39,7 @@ CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o)
 HELPER_OBJ = $(HELPER_MAIN:%.c=$(BUILD)/%.o)
 
 # The helper links neither SQLite nor libssh2.
-HELPER_LIBS = $(shell $(PKG_CONFIG) --libs libxxhash libzstd)
+HELPER_LIBS = $(shell $(PKG_CONFIG) --libs libxxhash libzstd) -lpthread
 ALL_LIBS = $(shell $(PKG_CONFIG) --libs sqlite3 libssh2 libxxhash libzstd) -lpthread
 DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags sqlite3 libssh2 libxxhash libzstd 2>/dev/null)
 COMPILE = $(CC) $(CPPFLAGS) $(DEP_CFLAGS) -std=c11 $(CFLAGS) $(WARN) $(HARDEN)

@@ -39,7 +39,7 @@ struct stage {
 	uint64_t size, received;
 	int fd;			/* open while it is filled, else -1 */
 	bool done;		/* hash was right */
-	bool placed;		/* an operation of the open batch has it */
+	uint64_t placed;	/* batch in which an operation has it; 0: none */
 	int code;		/* enum err_code if it went wrong */
 	char text[128];
 };
@@ -89,17 +89,19 @@ struct apply {
 	bool tmp_owner_known;
 	struct map owners;	/* group << 32 | id -> uint32_t local id */
 	/* the open batch */
-	uint64_t batch;
+	uint64_t batch;		/* number of it, or of the last one */
 	struct buf ops;		/* see redo.c */
 	uint32_t op_count;
 	struct map reasons;	/* operation -> struct reason: failed in staging */
 	uint32_t unsynced;	/* staged files of the batch */
+	uint64_t staged_bytes;	/* of their content */
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
 	bool touched_all, sync_failed;
 	struct widened *widened;
 	size_t widened_count, widened_cap;
+	struct closing *closing;	/* see commit_thread.c; NULL in its own */
 };
 
 /* One noted operation, as it lies in `ops` and in the redo log. */
@@ -142,12 +144,15 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m, struct 
 int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp, struct err *err);
 void stage_name(uint64_t tmp, char out[32]);
 int stage_sync(struct apply *a, struct err *err);
-int stage_sweep(struct apply *a, struct err *err);
+/* Forget what belonged to a batch that is over. */
+int stage_sweep(struct apply *a, uint64_t batch, struct err *err);
 void stage_release(struct apply *a);
 
 /* owner.c */
 int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err);
-/* Owner, mode and mtime of an object, in that order. */
+/* Owner, mode and mtime of an object, in that order; uid and gid are those of
+ * this machine (owner_map, when the operation was noted: after a crash the
+ * names are gone). */
 int owner_meta(struct apply *a, int dirfd, const char *name, enum fsys_type type,
 	       const struct msg_meta *m, const struct fsys_stat *now, struct err *err);
 uint32_t owner_map(struct apply *a, bool group, uint32_t id);
@@ -156,6 +161,19 @@ uint32_t owner_map(struct apply *a, bool group, uint32_t id);
 int commit_begin(struct apply *a, uint64_t batch, struct err *err);
 int commit_note(struct apply *a, const struct msg_op *op, struct err *err);
 int commit_run(struct apply *a, const struct msg_commit *m, struct err *err);
+/* Steps 1 to 6 of the batch in a; FAILs and ACK go to a->out. */
+int commit_course(struct apply *a, struct err *err);
+
+/* commit_thread.c */
+/* Carry out the noted batch: a large one in a thread, so that the next one can
+ * be staged meanwhile. */
+int commit_start(struct apply *a, struct err *err);
+/* Is it over?  Then its answers are in a->out.  1 it is (or there was none). */
+int commit_poll(struct apply *a, struct err *err);
+/* Wait until it is. */
+int commit_wait(struct apply *a, struct err *err);
+bool commit_busy(const struct apply *a);
+void commit_release(struct apply *a);
 /* Execute what the redo log still has to do. */
 int commit_replay(struct apply *a, struct err *err);
 

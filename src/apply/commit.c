@@ -18,8 +18,9 @@
 
 int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 {
-	if (a->position.known && batch <= a->position.batch &&
-	    memcmp(a->position.pair, a->hello.pair, 16) == 0)
+	if ((a->position.known && batch <= a->position.batch &&
+	     memcmp(a->position.pair, a->hello.pair, 16) == 0) ||
+	    (a->batch && batch <= a->batch))
 		return err_set(err, ERR_PROTOCOL,
 			       "a batch that is durable already");
 	a->batch = batch;
@@ -33,16 +34,19 @@ int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 int commit_note(struct apply *a, const struct msg_op *op, struct err *err)
 {
 	struct noted n = {.op = *op};
+	struct msg_meta *meta = &n.op.meta;
 	struct reason *why;
 	int r = 0;
 
+	meta->uid = owner_map(a, false, meta->uid);
+	meta->gid = owner_map(a, true, meta->gid);
 	if (a->op_count >= MSG_OPS_MAX)
 		return err_set(err, ERR_PROTOCOL, "too many operations");
 	if (op->type == MSG_PLACE) {
 		n.tmp = op->stage;
-		r = stage_finish(a, op->stage, &op->meta, err);
+		r = stage_finish(a, op->stage, meta, err);
 	} else if (op->type == MSG_SYMLINK || op->type == MSG_NODE) {
-		r = stage_special(a, op, &n.tmp, err);
+		r = stage_special(a, &n.op, &n.tmp, err);
 	}
 	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
 		      err_class(r) == ERR_CLASS_FATAL))
@@ -151,6 +155,20 @@ static int ack(struct apply *a, struct err *err)
 	return r < 0 ? r : frame_end(&a->out, &mark, err);
 }
 
+int commit_course(struct apply *a, struct err *err)
+{
+	int r = stage_sync(a, err);
+
+	if (r == 0)
+		r = identity_fill(a, err);
+	if (r == 0)
+		r = redo_write(a, err);
+	if (r == 0)
+		r = finish(a, a->hello.pair, false, err);
+	return r < 0 ? told(err, "the batch cannot be made durable")
+		     : ack(a, err);
+}
+
 int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
 {
 	int r;
@@ -158,23 +176,9 @@ int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
 	if (m->batch != a->batch || m->count != a->op_count)
 		return err_set(err, ERR_PROTOCOL,
 			       "COMMIT does not fit its batch");
-	r = stage_sync(a, err);
-	if (r == 0)
-		r = identity_fill(a, err);
-	if (r == 0)
-		r = redo_write(a, err);
-	if (r < 0)
-		return told(err, "the batch cannot be made durable");
-	r = finish(a, a->hello.pair, false, err);
-	if (r < 0)
-		return told(err, "the batch cannot be made durable");
-	r = stage_sweep(a, err);
-	a->unsynced = 0;
-	a->op_count = 0;
-	buf_clear(&a->ops);
-	map_clear(&a->reasons);
+	r = commit_start(a, err);
 	a->state = MSG_S_READY;
-	return r < 0 ? r : ack(a, err);
+	return r;
 }
 
 int commit_replay(struct apply *a, struct err *err)
@@ -189,6 +193,7 @@ int commit_replay(struct apply *a, struct err *err)
 	r = finish(a, pair, true, err);
 	buf_clear(&a->ops);
 	a->op_count = 0;
+	a->batch = 0;
 	return r < 0 ? told(err, "an interrupted batch cannot be finished")
 		     : 0;
 }

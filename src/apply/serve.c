@@ -9,6 +9,7 @@
 #define OUT_BYTES (4u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
 #define READ_BYTES (256u << 10)
 #define CREDIT_STEP (256u << 10)
+#define COMMIT_LOOK_MS 2	/* how often a commit under way is looked at */
 
 /* Until the link is ready, or the client has been silent for too long. */
 static int await(struct apply *a, int want, struct err *err)
@@ -29,6 +30,8 @@ int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
 	ssize_t n;
 	int r;
 
+	if (!a->link) /* a thread's: its answers are sent when it is over */
+		return 0;
 	while (a->out.len - a->out_at > keep_bytes) {
 		n = link_write(a->link, a->out.data + a->out_at,
 			       a->out.len - a->out_at, err);
@@ -226,12 +229,14 @@ static int take_frame(struct apply *a, const struct frame *f,
 		return msg_get_number(f->payload, &n, err);
 	case MSG_BYE:
 		a->bye = true;
-		return 0;
+		return commit_wait(a, err);
 	case MSG_OWNER:
 		r = msg_get_owner(f->payload, &owner, err);
 		return r < 0 ? r : owner_learn(a, &owner, err);
 	case MSG_LIST:
 		r = msg_get_list(f->payload, &list, err);
+		if (r == 0)
+			r = commit_wait(a, err);
 		return r < 0 ? r : list_send(a, &list, err);
 	default:
 		return err_set(err, ERR_PROTOCOL, "%s out of order",
@@ -284,19 +289,28 @@ static int turn(struct apply *a, struct err *err)
 	if (n < 0)
 		return (int)n;
 	a->in.len += (size_t)n;
-	if (n > 0)
-		return take_input(a, err);
+	if (n > 0) {
+		r = take_input(a, err);
+		return r < 0 ? r : commit_poll(a, err);
+	}
 	/* Nothing to do: answer all, then wait. */
 	r = give_credit(a, 0, err);
 	if (r == 0)
+		r = commit_poll(a, err);
+	if (r >= 0)
 		r = serve_flush(a, 0, err);
-	return r < 0 ? r : await(a, LINK_READ, err);
+	if (r == 0 && commit_busy(a))
+		r = link_wait(a->link, LINK_READ, COMMIT_LOOK_MS, err);
+	else if (r == 0)
+		r = await(a, LINK_READ, err);
+	return r;
 }
 
 static void release(struct apply *a)
 {
 	size_t i;
 
+	commit_release(a);
 	confine_forget(a);
 	for (i = 0; i < APPLY_CACHE; i++)
 		buf_release(&a->cache[i].path);

@@ -77,6 +77,7 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	if (m->bytes.len > s->size - s->received)
 		return err_set(err, ERR_PROTOCOL, "DATA over the size");
 	s->received += m->bytes.len;
+	a->staged_bytes += m->bytes.len;
 	if (s->code)
 		return 0;
 	hash_update(a->hash, m->bytes.p, m->bytes.len);
@@ -149,8 +150,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		return r;
 	}
 	stage_name(id, name);
-	plain = s->fd >= 0 && owner_map(a, false, m->uid) == now.uid &&
-		owner_map(a, true, m->gid) == now.gid;
+	plain = s->fd >= 0 && m->uid == now.uid && m->gid == now.gid;
 	if (plain) {
 		r = fsys_fchmod(s->fd, m->mode, err);
 		if (r == 0)
@@ -166,7 +166,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		spoil(a, s, id, r, err->msg);
 	else
 		a->unsynced++;
-	s->placed = true;
+	s->placed = a->batch;
 	return r;
 }
 
@@ -238,7 +238,7 @@ int stage_sync(struct apply *a, struct err *err)
 }
 
 /* After a batch: forget what was placed, dropped or failed. */
-int stage_sweep(struct apply *a, struct err *err)
+int stage_sweep(struct apply *a, uint64_t batch, struct err *err)
 {
 	struct map fresh;
 	struct stage *s, *copy;
@@ -248,7 +248,8 @@ int stage_sweep(struct apply *a, struct err *err)
 
 	map_init(&fresh, sizeof(*s));
 	while (r == 0 && (s = map_next(&a->stages, &at, &key))) {
-		if (s->placed || s->code == ERR_VANISHED)
+		if (s->placed == batch ||
+		    (!s->placed && s->code == ERR_VANISHED))
 			continue;
 		copy = map_put(&fresh, key.p, key.len, NULL, err);
 		if (copy)
