@@ -10,7 +10,7 @@ layer_of() { # a header of include/snapsync
 	err.h|buf.h|vec.h|path.h|hash.h|clock.h|log.h|fsys.h|map.h) echo base ;;
 	filter.h|scan.h) echo tree ;;
 	chunker.h|codec.h) echo data ;;
-	db.h|store.h|mirror.h|journal.h|pass.h|problem.h) echo snap ;;
+	db.h|store.h|index.h|mirror.h|journal.h|pass.h|problem.h) echo snap ;;
 	msg.h|frame.h) echo wire ;;
 	link.h) echo link ;;
 	sink.h|remote.h|ship.h) echo ship ;;

@@ -109,6 +109,12 @@ ssize_t fsys_pread_full(int fd, void *bytes, size_t len, uint64_t at, struct err
 int fsys_write_full(int fd, const void *bytes, size_t len, struct err *err);
 int fsys_pwrite_full(int fd, const void *bytes, size_t len, uint64_t at, struct err *err);
 int fsys_truncate(int fd, uint64_t size, struct err *err);
+/* Up to len bytes from one file to another, at these offsets; shares them
+ * where the file system can.  How many, 0 at the end of `from`. */
+ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
+/* The next stretch of data at or behind `from`, up to size; what is before it is
+ * a hole.  *start == size: there is none. */
+int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start, uint64_t *end, struct err *err);
 /* Back to the first byte. */
 int fsys_rewind(int fd, struct err *err);
 /* Will be read from front to back: a hint. */

@@ -34,12 +34,13 @@
 #define MSG_PATH_FIELD (1u + 4u + 65535u)
 #define MSG_OPS_MAX 65536u		/* operations in a batch */
 
-/* Feature bits (HELLO offers, WELCOME takes).  None is taken yet: the message
- * and negotiation places of the content engine are kept for them. */
+/* Feature bits (HELLO offers, WELCOME takes). */
 #define MSG_FEATURE_COPY 1u	/* COPY ranges, NEED for a range */
 #define MSG_FEATURE_HOLE 2u	/* HOLE */
-#define MSG_FEATURE_ZSTD 4u	/* DATA compressed (frame flag 1) */
-#define MSG_FEATURES 0u		/* what this build speaks */
+#define MSG_FEATURE_PACK 4u	/* PACK: frames packed with zstd */
+#define MSG_FEATURES 7u		/* what this build speaks */
+
+#define MSG_PACK_MAX 524288u	/* bytes of the frames in one PACK, unpacked */
 
 #define MSG_HASH_XXH3_128 1u
 
@@ -61,6 +62,7 @@
 	X(5, PONG, 'B', 8u, MSG_S_ANY, 0)                                     \
 	X(6, BYE, 'C', 0u, MSG_S_READY, 0)                                    \
 	X(7, OWNER, 'C', 300u, MSG_S_LIVE, 0)                                 \
+	X(8, PACK, 'C', MSG_PAYLOAD_MAX, MSG_S_LIVE, 0)                       \
 	X(16, LIST, 'C', 8u + MSG_PATH_FIELD, MSG_S_READY, 0)                 \
 	X(17, LISTING, 'H', MSG_PAYLOAD_MAX, 0, 0)                            \
 	X(18, LISTED, 'H', 16u, 0, 0)                                         \
@@ -216,13 +218,24 @@ struct msg_data {
 	struct view bytes;
 };
 
+struct msg_hole {
+	uint64_t id, length;
+};
+
+struct msg_copy {
+	uint64_t id;
+	uint64_t offset, length;	/* in the file at path */
+	struct hash hash;		/* of that range, as the client knows it */
+	struct msg_path path;		/* in the mirror as the last COMMIT leaves it */
+};
+
 struct msg_stage_end {
 	uint64_t id;
 	struct hash hash;	/* of the whole content */
 };
 
-/* The content of a stage did not match: send this range again (whole file
- * where COPY is not negotiated).  The stage is gone. */
+/* This range of a stage (its offset there) was not what the client thought: the
+ * stage is gone, and will have to be sent again without that copy. */
 struct msg_need {
 	uint64_t id, offset, length;
 };
@@ -269,6 +282,10 @@ int msg_put_stage(struct buf *b, const struct msg_stage *m, struct err *err);
 int msg_get_stage(struct view v, struct msg_stage *m, struct err *err);
 int msg_put_data(struct buf *b, const struct msg_data *m, struct err *err);
 int msg_get_data(struct view v, struct msg_data *m, struct err *err);
+int msg_put_hole(struct buf *b, const struct msg_hole *m, struct err *err);
+int msg_get_hole(struct view v, struct msg_hole *m, struct err *err);
+int msg_put_copy(struct buf *b, const struct msg_copy *m, struct err *err);
+int msg_get_copy(struct view v, struct msg_copy *m, struct err *err);
 int msg_put_stage_end(struct buf *b, const struct msg_stage_end *m, struct err *err);
 int msg_get_stage_end(struct view v, struct msg_stage_end *m, struct err *err);
 int msg_put_need(struct buf *b, const struct msg_need *m, struct err *err);

@@ -39,6 +39,7 @@ struct ship_report {
 struct ship_counts {
 	uint64_t operations, failed, files, moves, deletes;
 	uint64_t literal;	/* content bytes sent */
+	uint64_t matched;	/* content bytes that the destination had */
 };
 
 struct ship_options {
@@ -47,6 +48,7 @@ struct ship_options {
 	bool checksum;		/* -c at a first contact */
 	bool owners;		/* send names of owners (not --numeric-ids) */
 	bool dry;
+	bool sparse;		/* -S */
 	int64_t max_delete;	/* of extras: as in pass_options */
 	bool max_percent, max_default, force_delete;
 	const volatile int *stop;

@@ -21,7 +21,7 @@ struct sink_event {
 	uint32_t index;		/* FAIL */
 	int code;		/* FAIL: enum err_code */
 	char text[256];		/* FAIL */
-	uint64_t stage;		/* NEED */
+	uint64_t stage, offset;	/* NEED */
 };
 
 struct sink;
@@ -29,6 +29,8 @@ struct sink;
 struct sink_ops {
 	int (*stage)(struct sink *k, uint64_t id, uint64_t size, struct err *err);
 	int (*data)(struct sink *k, uint64_t id, const void *bytes, size_t len, struct err *err);
+	int (*hole)(struct sink *k, uint64_t id, uint64_t length, struct err *err);
+	int (*copy)(struct sink *k, const struct msg_copy *m, struct err *err);
 	int (*stage_end)(struct sink *k, uint64_t id, const struct hash *hash, struct err *err);
 	int (*stage_drop)(struct sink *k, uint64_t id, struct err *err);
 	int (*begin)(struct sink *k, uint64_t batch, struct err *err);

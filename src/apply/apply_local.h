@@ -14,6 +14,7 @@
 #define SNAPSYNC_APPLY_LOCAL_H
 
 #include "snapsync/apply.h"
+#include "snapsync/codec.h"
 #include "snapsync/frame.h"
 #include "snapsync/map.h"
 #include "snapsync/path.h"
@@ -68,9 +69,12 @@ struct apply {
 	const struct log *log;
 	struct link *link;
 	struct buf in, out;
+	struct codec *unpack;	/* PACK */
+	struct buf unpacked;
 	size_t out_at;
 	unsigned state;		/* MSG_S_* */
 	struct msg_hello hello;	/* its views are gone after greeting */
+	uint32_t features;	/* negotiated */
 	bool dry, no_sync, numeric, bye;
 	uint64_t consumed;	/* bytes not yet given back as credit */
 	/* the destination */
@@ -83,7 +87,8 @@ struct apply {
 	struct map stages;	/* id -> struct stage */
 	uint64_t last_stage;
 	uint64_t node;		/* number of the last node or link in tmp */
-	struct hash_state *hash;
+	struct hash_state *hash, *copy_hash;
+	unsigned char *copy_bytes;
 	uint64_t current;	/* stage being filled */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_owner_known;
@@ -136,6 +141,8 @@ void confine_keep(struct apply *a, uint64_t dev, uint64_t ino);
 /* stage.c */
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err);
 int stage_data(struct apply *a, const struct msg_data *m, struct err *err);
+int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err);
+int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err);
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
 int stage_drop(struct apply *a, uint64_t id, struct err *err);
 /* The staged file gets its metadata; returns an enum err_code (>0) on failure. */

@@ -99,7 +99,7 @@ static int welcome(struct apply *a, struct err *err)
 
 	memset(&m, 0, sizeof(m));
 	m.version = MSG_VERSION_MAX;
-	m.features = a->hello.features & MSG_FEATURES;
+	m.features = a->features = a->hello.features & MSG_FEATURES;
 	m.hash_kind = MSG_HASH_XXH3_128;
 	m.credit = APPLY_CREDIT;
 	m.granularity = 1;
@@ -157,6 +157,8 @@ static int take_content(struct apply *a, const struct frame *f,
 	union {
 		struct msg_stage stage;
 		struct msg_data data;
+		struct msg_hole hole;
+		struct msg_copy copy;
 		struct msg_stage_end end;
 		uint64_t id;
 	} m;
@@ -169,6 +171,16 @@ static int take_content(struct apply *a, const struct frame *f,
 	case MSG_DATA:
 		r = msg_get_data(f->payload, &m.data, err);
 		return r < 0 ? r : stage_data(a, &m.data, err);
+	case MSG_HOLE:
+		if (!(a->features & MSG_FEATURE_HOLE))
+			break;
+		r = msg_get_hole(f->payload, &m.hole, err);
+		return r < 0 ? r : stage_hole(a, &m.hole, err);
+	case MSG_COPY:
+		if (!(a->features & MSG_FEATURE_COPY))
+			break;
+		r = msg_get_copy(f->payload, &m.copy, err);
+		return r < 0 ? r : stage_copy(a, &m.copy, err);
 	case MSG_STAGE_END:
 		r = msg_get_stage_end(f->payload, &m.end, err);
 		return r < 0 ? r : stage_end(a, &m.end, err);
@@ -176,9 +188,9 @@ static int take_content(struct apply *a, const struct frame *f,
 		r = msg_get_number(f->payload, &m.id, err);
 		return r < 0 ? r : stage_drop(a, m.id, err);
 	default:
-		return err_set(err, ERR_PROTOCOL,
-			       "a message that was not negotiated");
+		break;
 	}
+	return err_set(err, ERR_PROTOCOL, "a message that was not negotiated");
 }
 
 static int take_batch(struct apply *a, const struct frame *f, struct err *err)
@@ -244,6 +256,8 @@ static int take_frame(struct apply *a, const struct frame *f,
 	}
 }
 
+static int take_pack(struct apply *a, const struct frame *f, struct err *err);
+
 static int give_credit(struct apply *a, uint64_t at_least, struct err *err)
 {
 	uint64_t n = a->consumed;
@@ -254,15 +268,21 @@ static int give_credit(struct apply *a, uint64_t at_least, struct err *err)
 	return serve_number(a, MSG_CREDIT, n, err);
 }
 
-/* Every whole frame that has come. */
-static int take_input(struct apply *a, struct err *err)
+/* Every whole frame of b; what was used of it in *used. */
+static int take_frames(struct apply *a, const struct buf *b, bool packed,
+		       size_t *used, struct err *err)
 {
 	struct frame f;
 	size_t at = 0;
 	int r = 0;
 
-	while (!a->bye && (r = frame_next(&a->in, at, 'C', &f, err)) > 0) {
-		r = take_frame(a, &f, err);
+	while (!a->bye && (r = frame_next(b, at, 'C', &f, err)) > 0) {
+		if (f.type == MSG_PACK)
+			r = packed ? err_set(err, ERR_PROTOCOL,
+					     "a PACK in a PACK")
+				   : take_pack(a, &f, err);
+		else
+			r = take_frame(a, &f, err);
 		if (r < 0)
 			return r;
 		at += f.size;
@@ -274,7 +294,40 @@ static int take_input(struct apply *a, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	buf_consume(&a->in, at);
+	*used = at;
+	return r;
+}
+
+/* Frames that were packed together: whole ones, and no others. */
+static int take_pack(struct apply *a, const struct frame *f, struct err *err)
+{
+	size_t used = 0;
+	int r = 0;
+
+	if (!(a->features & MSG_FEATURE_PACK) || !(a->state & MSG_S_LIVE))
+		return err_set(err, ERR_PROTOCOL,
+			       "a message that was not negotiated");
+	if (!a->unpack)
+		r = codec_new(CODEC_UNPACK, 0, &a->unpack, err);
+	buf_clear(&a->unpacked);
+	if (r == 0)
+		r = codec_unpack(a->unpack, f->payload.p, f->payload.len,
+				 MSG_PACK_MAX, &a->unpacked, err);
+	if (r == 0)
+		r = take_frames(a, &a->unpacked, true, &used, err);
+	if (r >= 0 && used != a->unpacked.len && !a->bye)
+		return err_set(err, ERR_PROTOCOL,
+			       "a PACK that does not end with a frame");
+	return r;
+}
+
+static int take_input(struct apply *a, struct err *err)
+{
+	size_t used = 0;
+	int r = take_frames(a, &a->in, false, &used, err);
+
+	if (r >= 0)
+		buf_consume(&a->in, used);
 	return r;
 }
 
@@ -321,6 +374,8 @@ static void release(struct apply *a)
 	open_release(a);
 	hash_free(a->hash);
 	buf_release(&a->in);
+	buf_release(&a->unpacked);
+	codec_free(a->unpack);
 	buf_release(&a->out);
 	buf_release(&a->ops);
 	buf_release(&a->position.failures);
@@ -343,6 +398,7 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	a->dest_fd = a->own_fd = a->tmp_fd = a->limbo_fd = -1;
 	a->redo_fd = a->position_fd = a->lock_fd = -1;
 	buf_init(&a->in, IN_BYTES);
+	buf_init(&a->unpacked, MSG_PACK_MAX + 65536u);
 	buf_init(&a->out, OUT_BYTES);
 	buf_init(&a->ops, APPLY_OPS_BYTES);
 	buf_init(&a->position.failures, 12u * MSG_OPS_MAX);

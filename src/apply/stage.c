@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apply_local.h"
 
+#define COPY_BYTES (256u << 10)	/* read back at a time */
+#define COPY_STEP (64u << 20)	/* copied by one call */
 #define FLUSH_EARLY (128u << 10)	/* bytes: worth a write of its own */
 #define NODE_BIT (UINT64_C(1) << 63)
 
@@ -67,36 +70,161 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	return 0;
 }
 
+/* The stage that is being filled takes `length` bytes more. */
+static int advance(struct apply *a, uint64_t id, uint64_t length,
+		   const char *what, struct stage **out, struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, id);
+
+	if (!s || id != a->current)
+		return err_set(err, ERR_PROTOCOL, "%s without STAGE", what);
+	if (length > s->size - s->received)
+		return err_set(err, ERR_PROTOCOL, "%s over the size", what);
+	s->received += length;
+	*out = s;
+	return 0;
+}
+
 int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 {
-	struct stage *s = map_get_u64(&a->stages, m->id);
-	int r;
+	struct stage *s;
+	uint64_t at;
+	int r = advance(a, m->id, m->bytes.len, "DATA", &s, err);
 
-	if (!s || m->id != a->current)
-		return err_set(err, ERR_PROTOCOL, "DATA without STAGE");
-	if (m->bytes.len > s->size - s->received)
-		return err_set(err, ERR_PROTOCOL, "DATA over the size");
-	s->received += m->bytes.len;
+	if (r < 0)
+		return r;
+	at = s->received - m->bytes.len;
 	a->staged_bytes += m->bytes.len;
 	if (s->code)
 		return 0;
 	hash_update(a->hash, m->bytes.p, m->bytes.len);
-	r = fsys_write_full(s->fd, m->bytes.p, m->bytes.len, err);
+	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
 		spoil(a, s, m->id, r, err->msg);
 	return 0;
 }
 
-static int tell_need(struct apply *a, uint64_t id, uint64_t size,
-		     struct err *err)
+static int tell_need(struct apply *a, uint64_t id, uint64_t offset,
+		     uint64_t length, struct err *err)
 {
-	struct msg_need need = {.id = id, .offset = 0, .length = size};
+	struct msg_need need = {.id = id, .offset = offset, .length = length};
 	struct frame_mark mark = {0};
 	int r = frame_begin(&a->out, MSG_NEED, 0, &mark, err);
 
 	if (r == 0)
 		r = msg_put_need(&a->out, &need, err);
 	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
+{
+	static const unsigned char zero[65536];
+	struct stage *s;
+	uint64_t left;
+	int r = advance(a, m->id, m->length, "HOLE", &s, err);
+
+	if (r < 0 || s->code)
+		return r;
+	for (left = m->length; left > 0;) {
+		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
+
+		hash_update(a->hash, zero, n);
+		left -= n;
+	}
+	/* What is never written is a hole; its end must be there, though. */
+	r = fsys_truncate(s->fd, s->received, err);
+	if (r < 0)
+		spoil(a, s, m->id, r, err->msg);
+	return 0;
+}
+
+/* Read back what was copied: only that counts. */
+static int copied(struct apply *a, struct stage *s, uint64_t at,
+		  const struct msg_copy *m, struct err *err)
+{
+	uint64_t left = m->length;
+	struct hash hash;
+
+	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
+		return err_set(err, ERR_MEMORY, "out of memory");
+	if (!a->copy_hash && !(a->copy_hash = hash_new()))
+		return err_set(err, ERR_MEMORY, "out of memory");
+	hash_reset(a->copy_hash, a->hello.seed);
+	while (left > 0) {
+		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+		ssize_t n = fsys_pread_full(s->fd, a->copy_bytes, want, at,
+					    err);
+
+		if (n < 0)
+			return (int)n;
+		if ((size_t)n != want)
+			return err_set(err, ERR_MISMATCH, "short copy");
+		hash_update(a->copy_hash, a->copy_bytes, want);
+		hash_update(a->hash, a->copy_bytes, want);
+		at += want;
+		left -= want;
+	}
+	hash = hash_digest(a->copy_hash);
+	return hash_equal(&hash, &m->hash)
+		       ? 0
+		       : err_set(err, ERR_MISMATCH,
+				 "the destination is not what it was");
+}
+
+static int copy_range(struct apply *a, struct stage *s, uint64_t at,
+		      const struct msg_copy *m, struct err *err)
+{
+	uint64_t done = 0;
+	char name[PATH_NAME_MAX + 1];
+	struct fsys_stat st;
+	ssize_t n = 1;
+	int dirfd, fd, r = confine_parent(a, &m->path, &dirfd, name, NULL, err);
+
+	if (r < 0)
+		return r;
+	fd = fsys_open(dirfd, name, FSYS_READ, 0, err);
+	if (fd < 0)
+		return fd;
+	r = fsys_fstat(fd, &st, err);
+	if (r == 0 && (st.type != FSYS_FILE || st.size < m->offset + m->length))
+		r = err_set(err, ERR_MISMATCH,
+			    "the destination is not what it was");
+	while (r == 0 && n > 0 && done < m->length) {
+		uint64_t left = m->length - done;
+
+		n = fsys_copy_range(fd, m->offset + done, s->fd, at + done,
+				    left < COPY_STEP ? (size_t)left : COPY_STEP,
+				    err);
+		r = n < 0 ? (int)n : 0;
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	fsys_close(fd);
+	return r < 0 ? r : copied(a, s, at, m, err);
+}
+
+int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
+{
+	struct stage *s;
+	uint64_t at;
+	int r = advance(a, m->id, m->length, "COPY", &s, err);
+
+	if (r < 0 || s->code)
+		return r;
+	at = s->received - m->length;
+	/* The names are as the last COMMIT leaves them. */
+	r = commit_wait(a, err);
+	if (r < 0)
+		return r;
+	a->staged_bytes += m->length;
+	r = copy_range(a, s, at, m, err);
+	if (r == 0)
+		return 0;
+	if (r == -ERR_MEMORY)
+		return r;
+	spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH, err->msg);
+	return s->code == ERR_NO_SPACE
+		       ? 0
+		       : tell_need(a, m->id, at, m->length, err);
 }
 
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
@@ -113,7 +241,7 @@ int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
 		spoil(a, s, m->id, ERR_MISMATCH,
 		      "the content did not arrive as it was sent");
-		return tell_need(a, m->id, s->size, err);
+		return tell_need(a, m->id, 0, s->size, err);
 	}
 	s->done = true;
 	return 0;
@@ -274,4 +402,6 @@ void stage_release(struct apply *a)
 	while ((s = map_next(&a->stages, &at, NULL)))
 		fsys_close(s->fd);
 	map_release(&a->stages);
+	free(a->copy_bytes);
+	hash_free(a->copy_hash);
 }

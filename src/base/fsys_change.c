@@ -78,6 +78,20 @@ int fsys_rmdir(int dirfd, const char *name, struct err *err)
 	return fsys_fail(err, "rmdir", name);
 }
 
+ssize_t fsys_copy_plain(int from, uint64_t from_at, int to, uint64_t to_at,
+			size_t len, struct err *err)
+{
+	unsigned char bytes[65536];
+	size_t want = len < sizeof(bytes) ? len : sizeof(bytes);
+	ssize_t n = fsys_pread_full(from, bytes, want, from_at, err);
+	int r;
+
+	if (n <= 0)
+		return n;
+	r = fsys_pwrite_full(to, bytes, (size_t)n, to_at, err);
+	return r < 0 ? r : n;
+}
+
 int fsys_fchmod(int fd, unsigned mode, struct err *err)
 {
 	return fchmod(fd, (mode_t)mode) < 0 ? fsys_fail(err, "fchmod", NULL)

@@ -52,6 +52,41 @@ void fsys_flush_hint(int fd)
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start,
+		   uint64_t *end, struct err *err)
+{
+	off_t at = lseek(fd, (off_t)from, SEEK_DATA);
+
+	*start = from;
+	*end = size;
+	if (at < 0 && errno == ENXIO) {
+		*start = size;
+		return 0;
+	}
+	if (at < 0) /* it cannot tell: all of it is data */
+		return errno == EINVAL ? 0 : fsys_fail(err, "seek", NULL);
+	*start = (uint64_t)at < size ? (uint64_t)at : size;
+	at = lseek(fd, at, SEEK_HOLE);
+	if (at >= 0 && (uint64_t)at < size)
+		*end = (uint64_t)at;
+	return 0;
+}
+
+ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
+			size_t len, struct err *err)
+{
+	off_t in = (off_t)from_at, out = (off_t)to_at;
+	ssize_t n;
+
+	do
+		n = copy_file_range(from, &in, to, &out, len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+		      errno == EOPNOTSUPP || errno == EPERM))
+		return fsys_copy_plain(from, from_at, to, to_at, len, err);
+	return n < 0 ? fsys_fail(err, "copy", NULL) : n;
+}
+
 /* fchmodat with AT_SYMLINK_NOFOLLOW is not to be had before Linux 6.6, and
  * O_PATH descriptors refuse fchmod; the name of such a descriptor in /proc
  * does it without a race.  Where /proc is not mounted: a real descriptor. */

@@ -17,4 +17,7 @@ void fsys_rdev_split(dev_t rdev, uint32_t *major_out, uint32_t *minor_out);
 dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in);
 enum fsys_type fsys_dirent_type(const struct dirent *e);
 
+/* By reading and writing. */
+ssize_t fsys_copy_plain(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
+
 #endif

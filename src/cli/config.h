@@ -28,7 +28,7 @@ struct config {
 	struct dest_spec to;
 	double interval;	/* seconds; 0: one pass */
 	int dry, itemize, verbose, quiet, stats, human;
-	int delete_extras, force_delete, one_file_system, checksum;
+	int delete_extras, force_delete, one_file_system, checksum, sparse;
 	int numeric_ids, no_sync, accept_new;
 	int64_t max_delete;
 	int max_percent, max_default;

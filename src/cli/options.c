@@ -167,6 +167,8 @@ static const struct option table[] = {
 	 "withhold all deletes if there are more (default 50%)"},
 	{"force-delete", 0, NULL, FLAG, AT(force_delete), NULL, 0,
 	 "let one pass delete as much as it finds"},
+	{"sparse", 'S', NULL, FLAG, AT(sparse), NULL, 0,
+	 "turn runs of zeros into holes"},
 	{"one-file-system", 'x', NULL, FLAG, AT(one_file_system), NULL, 0,
 	 "do not go into other file systems"},
 	{"checksum", 'c', NULL, FLAG, AT(checksum), NULL, 0,

@@ -203,7 +203,7 @@ void output_stats(struct client *k)
 {
 	static const struct ship_counts none;
 	const struct ship_counts *n = k->ship ? ship_counts(k->ship) : &none;
-	char literal[32], sent[32], got[32];
+	char literal[32], matched[32], sent[32], got[32];
 	uint64_t in, out;
 	double elapsed = (double)(clock_mono() - k->started) / 1e9;
 
@@ -211,6 +211,7 @@ void output_stats(struct client *k)
 		return;
 	traffic(k, &in, &out);
 	output_number(k->c, n->literal, literal, sizeof(literal));
+	output_number(k->c, n->matched, matched, sizeof(matched));
 	output_number(k->c, out, sent, sizeof(sent));
 	output_number(k->c, in, got, sizeof(got));
 	if (k->c->stats)
@@ -218,11 +219,12 @@ void output_stats(struct client *k)
 		       "\nOperations sent: %" PRIu64
 		       "\nOperations failed: %" PRIu64 "\nFiles sent: %" PRIu64
 		       "\nMoves: %" PRIu64 "\nDeletes: %" PRIu64
-		       "\nLiteral data: %s bytes\nBytes sent: %s\n"
+		       "\nLiteral data: %s bytes\nMatched data: %s bytes"
+		       "\nBytes sent: %s\n"
 		       "Bytes received: %s\nElapsed: %.3f s\n",
 		       k->pass.entries, k->pass.changes, n->operations,
 		       n->failed, n->files, n->moves, n->deletes, literal,
-		       sent, got, elapsed);
+		       matched, sent, got, elapsed);
 	else if (k->c->verbose)
 		printf("sent %s bytes, received %s bytes, %.2f seconds%s\n",
 		       sent, got, elapsed, k->c->dry ? " (dry run)" : "");

@@ -55,6 +55,7 @@ static int make_ship(struct client *k, struct err *err)
 		.checksum = c->checksum,
 		.owners = !c->numeric_ids,
 		.dry = c->dry,
+		.sparse = c->sparse,
 		.max_delete = c->max_delete,
 		.max_percent = c->max_percent,
 		.max_default = c->max_default,

@@ -125,7 +125,6 @@ static void count(struct ship *h, const struct op *op)
 	h->counts.moves += op->op == JOURNAL_MOVE &&
 			   op->at.parent != STORE_LIMBO;
 	h->counts.deletes += op->op == JOURNAL_REMOVE;
-	h->counts.literal += op->bytes;
 }
 
 int batch_put(struct ship *h, struct op *op, struct err *err)
@@ -150,6 +149,11 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	if (r < 0)
 		return r;
 	fill(op, &m);
+	h->batch_moves = h->batch_moves || op->op == JOURNAL_MOVE ||
+			 op->op == JOURNAL_LINK;
+	if (op->op == JOURNAL_FILE &&
+	    !map_put_u64(&h->replaced, (uint64_t)op->inode, NULL, err))
+		return err->code;
 	if (op->attr.type)
 		r = send_owner(h, &op->attr, err);
 	if (r == 0)
@@ -198,6 +202,8 @@ int batch_commit(struct ship *h, struct err *err)
 	h->open = false;
 	h->row_count = 0;
 	h->batch_bytes = 0;
+	h->batch_moves = false;
+	copy_forget(h);
 	arena_clear(&h->row_arena);
 	return r;
 }
@@ -266,8 +272,8 @@ int batch_answers(struct ship *h, bool all, struct err *err)
 			r = take_fail(h, &event, err);
 		else if (r > 0 && event.type == SINK_ACK)
 			r = take_ack(h, event.batch, err);
-		else if (r > 0)
-			h->surprised = true; /* NEED: its PLACE will fail */
+		else if (r > 0) /* its PLACE will fail */
+			r = copy_refused(h, event.stage, event.offset, err);
 		if (r < 0)
 			return r;
 	}

@@ -3,13 +3,14 @@
 #include "ship_local.h"
 #include "snapsync/problem.h"
 
-enum note_kind { NOTE_KNOWN, NOTE_SETTLED, NOTE_PROBLEM };
+enum note_kind { NOTE_KNOWN, NOTE_CHUNKS, NOTE_SETTLED, NOTE_PROBLEM };
 
 struct note {
 	enum note_kind kind;
 	int64_t inode;
 	unsigned flags;
-	struct attr a;		/* KNOWN: only its hash */
+	struct attr a;		/* KNOWN, CHUNKS: only its hash */
+	struct chunk_list list;	/* CHUNKS, owned */
 	struct view path;	/* PROBLEM */
 	int code;
 	const char *text;
@@ -45,6 +46,19 @@ int notes_known(struct ship *h, int64_t inode, const struct hash *hash,
 	n->a.hash = *hash;
 	n->flags = flags;
 	return 0;
+}
+
+int notes_chunks(struct ship *h, int64_t inode, const struct hash *hash,
+		 struct chunk_list *l, struct err *err)
+{
+	struct note *n = add(h, NOTE_CHUNKS, inode, err);
+
+	if (!n)
+		return err->code;
+	n->a.hash = *hash;
+	n->list = *l;
+	memset(l, 0, sizeof(*l));
+	return bounded(h, err);
 }
 
 int notes_settled(struct ship *h, int64_t inode, const struct attr *a,
@@ -84,6 +98,16 @@ int notes_problem(struct ship *h, struct place at, int code, const char *text,
 	return bounded(h, err);
 }
 
+void notes_drop(struct ship *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->note_count; i++)
+		chunk_list_release(&h->notes[i].list);
+	h->note_count = 0;
+	arena_clear(&h->note_arena);
+}
+
 int notes_write(struct ship *h, struct err *err)
 {
 	size_t i;
@@ -99,6 +123,10 @@ int notes_write(struct ship *h, struct err *err)
 			if (r == 0 && n->flags & STORE_YOUNG)
 				r = store_print_spoil(h->s, n->inode, err);
 			break;
+		case NOTE_CHUNKS:
+			r = index_put(h->s, n->inode, &n->a.hash, &n->list,
+				      err);
+			break;
 		case NOTE_SETTLED:
 			r = mirror_set_inode(h->s, h->d->id, n->inode, &n->a,
 					     err);
@@ -109,8 +137,7 @@ int notes_write(struct ship *h, struct err *err)
 			break;
 		}
 	}
-	h->note_count = 0;
-	arena_clear(&h->note_arena);
+	notes_drop(h);
 	return r;
 }
 

@@ -144,7 +144,7 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type,
 	return r < 0 ? r : 0;
 }
 
-static int prepend(struct buf *out, struct place at, struct err *err)
+int plan_prepend(struct buf *out, struct place at, struct err *err)
 {
 	size_t extra = at.len + (out->len ? 1 : 0);
 	int r = buf_reserve(out, extra, err);
@@ -180,7 +180,7 @@ static int dir_path(struct ship *h, int64_t dir, struct err *err)
 			return err_set(err, ERR_VANISHED,
 				       "a directory has no place at the "
 				       "destination");
-		r = prepend(&p->path, at, err);
+		r = plan_prepend(&p->path, at, err);
 		if (r < 0)
 			return err_set(err, ERR_NAME, "path too long");
 		up = at.parent;

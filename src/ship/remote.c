@@ -115,6 +115,7 @@ static int take_answer(struct remote *r, const struct frame *f,
 		e = msg_get_need(f->payload, &need, err);
 		event.type = SINK_NEED;
 		event.stage = need.id;
+		event.offset = need.offset;
 	}
 	return e < 0 ? e : push_event(r, &event, err);
 }

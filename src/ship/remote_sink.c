@@ -66,6 +66,30 @@ static int sink_data(struct sink *k, uint64_t id, const void *bytes,
 	return e < 0 ? e : remote_end(of(k), &mark, err);
 }
 
+static int sink_hole(struct sink *k, uint64_t id, uint64_t length,
+		     struct err *err)
+{
+	struct msg_hole m = {.id = id, .length = length};
+	struct frame_mark mark = {0};
+	int e = remote_begin(of(k), MSG_HOLE, 0, &mark, 16, err);
+
+	if (e == 0)
+		e = msg_put_hole(&of(k)->out, &m, err);
+	return e < 0 ? e : remote_end(of(k), &mark, err);
+}
+
+static int sink_copy(struct sink *k, const struct msg_copy *m,
+		     struct err *err)
+{
+	struct frame_mark mark = {0};
+	int e = remote_begin(of(k), MSG_COPY, 0, &mark,
+			     64 + m->path.path.len, err);
+
+	if (e == 0)
+		e = msg_put_copy(&of(k)->out, m, err);
+	return e < 0 ? e : remote_end(of(k), &mark, err);
+}
+
 static int sink_stage_end(struct sink *k, uint64_t id,
 			    const struct hash *hash, struct err *err)
 {
@@ -147,6 +171,6 @@ static int sink_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 const struct sink_ops remote_sink_ops = {
-	sink_stage, sink_data, sink_stage_end, sink_stage_drop,
+	sink_stage, sink_data,	sink_hole,	sink_copy, sink_stage_end, sink_stage_drop,
 	sink_begin, sink_op,   sink_commit,    sink_poll,
 };

@@ -19,6 +19,8 @@
 #define TICK (20 * CLOCK_MS)
 #define COARSE (2100 * CLOCK_MS)
 
+#define SPARSE_BYTES 65536u	/* -S: zeros of this length become a hole */
+
 /* Descriptor of a source directory, by S's path; kept for the next file. */
 static int source_dir(struct ship *h, int64_t parent, struct err *err)
 {
@@ -75,48 +77,108 @@ struct reading {
 	struct ship *h;
 	int fd;
 	uint64_t size;		/* as announced */
-	uint64_t stage;		/* 0: only hash */
+	uint64_t stage;
+	unsigned bits;		/* its chunks were cut with, or 0 */
+	bool emit;		/* send it, not only hash it */
 	struct hash hash;
 };
 
-/* Read to the end, or to the announced size; hash, and send if staged.
- * 1 all of it; 0 the file is not what it was. */
-static int read_content(struct reading *rd, struct err *err)
+/* Between two pieces: nobody shall take a long reading for a frozen client. */
+static int breathe(struct reading *rd, struct err *err)
 {
 	struct ship *h = rd->h;
-	uint64_t left = rd->size;
-	size_t want;
-	ssize_t n;
-	int r;
+	int r = 0;
 
-	hash_reset(h->hash, store_seed(h->s));
-	while (left > 0) {
-		want = left < MSG_DATA_MAX ? (size_t)left : MSG_DATA_MAX;
-		n = fsys_read_full(rd->fd, h->io, want, err);
+	if (!rd->emit && h->remote)
+		r = remote_idle(h->remote, err);
+	if (r == 0 && h->o.stop && *h->o.stop)
+		r = err_set(err, ERR_SIGNAL, "stopped by a signal");
+	return r;
+}
+
+static int read_hole(struct reading *rd, uint64_t length, struct err *err)
+{
+	static const unsigned char zero[65536];
+	uint64_t left;
+
+	for (left = length; left > 0;) {
+		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
+
+		hash_update(rd->h->hash, zero, n);
+		left -= n;
+	}
+	return rd->emit ? emit_hole(rd->h, length, err) : breathe(rd, err);
+}
+
+/* A zero byte first and last, and all the same between. */
+static bool is_zero(const unsigned char *p, size_t n)
+{
+	return n > 0 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
+/* One stretch of data.  1 all of it, 0 the file is not what it was. */
+static int read_data(struct reading *rd, uint64_t at, uint64_t end,
+		     struct err *err)
+{
+	struct ship *h = rd->h;
+	size_t most = h->o.sparse ? SPARSE_BYTES : MSG_DATA_MAX, room, want;
+	unsigned char *p = h->io;
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && at < end) {
+		room = most;
+		if (rd->emit)
+			r = emit_room(h, &p, &room, err);
+		if (r < 0)
+			return r;
+		want = end - at < room ? (size_t)(end - at) : room;
+		if (want > most)
+			want = most;
+		n = fsys_pread_full(rd->fd, p, want, at, err);
 		if (n < 0)
 			return (int)n;
 		if ((size_t)n < want)
 			return 0;
-		hash_update(h->hash, h->io, want);
-		if (rd->stage) {
-			r = h->sink->ops->data(h->sink, rd->stage, h->io, want,
-					       err);
-			if (r < 0)
-				return r;
+		at += want;
+		if (h->o.sparse && want == SPARSE_BYTES && is_zero(p, want)) {
+			r = read_hole(rd, want, err);
+			continue;
 		}
-		left -= want;
-		/* Nobody shall take a long reading for a frozen client. */
-		if (!rd->stage && h->remote) {
-			r = remote_idle(h->remote, err);
-			if (r < 0)
-				return r;
-		}
-		if (h->o.stop && *h->o.stop)
-			return err_set(err, ERR_SIGNAL,
-				       "stopped by a signal");
+		hash_update(h->hash, p, want);
+		if (rd->emit)
+			r = emit_filled(h, want, err);
+		if (r == 0)
+			r = breathe(rd, err);
 	}
-	rd->hash = hash_digest(h->hash);
-	return 1;
+	return r < 0 ? r : 1;
+}
+
+/* Read to the announced size, holes without reading them; hash, and send if
+ * that is wanted.  1 all of it; 0 the file is not what it was. */
+static int read_content(struct reading *rd, struct err *err)
+{
+	uint64_t at = 0, start, end;
+	int r = 1;
+
+	hash_reset(rd->h->hash, store_seed(rd->h->s));
+	while (r > 0 && at < rd->size) {
+		r = fsys_next_data(rd->fd, at, rd->size, &start, &end, err);
+		if (r == 0 && start > at)
+			r = read_hole(rd, start - at, err);
+		if (r == 0)
+			r = read_data(rd, start, end, err);
+		at = end;
+		if (r > 0 && start == rd->size)
+			break;
+	}
+	if (r > 0 && rd->emit) {
+		int e = emit_flush(rd->h, err);
+
+		r = e < 0 ? e : r;
+	}
+	rd->hash = hash_digest(rd->h->hash);
+	return r;
 }
 
 /* A small file is read whole before anything is sent. */
@@ -124,7 +186,7 @@ static int read_small(struct reading *rd, const struct attr *have,
 		      struct err *err)
 {
 	struct ship *h = rd->h;
-	ssize_t n = fsys_read_full(rd->fd, h->io, (size_t)rd->size, err);
+	ssize_t n = fsys_pread_full(rd->fd, h->io, (size_t)rd->size, 0, err);
 
 	if (n < 0)
 		return (int)n;
@@ -139,51 +201,47 @@ static int read_small(struct reading *rd, const struct attr *have,
 
 static int send_small(struct reading *rd, struct err *err)
 {
-	struct sink *k = rd->h->sink;
-	int r = k->ops->stage(k, rd->stage, rd->size, err);
+	struct ship *h = rd->h;
+	int r = emit_copy_whole(h, rd->stage, &rd->hash, rd->size, err);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = emit_begin(h, rd->stage, rd->size, rd->bits, err);
 	if (r == 0 && rd->size)
-		r = k->ops->data(k, rd->stage, rd->h->io, (size_t)rd->size,
-				 err);
-	return r < 0 ? r : k->ops->stage_end(k, rd->stage, &rd->hash, err);
+		r = emit_whole(h, h->io, (size_t)rd->size, err);
+	return r < 0 ? r
+		     : h->sink->ops->stage_end(h->sink, rd->stage, &rd->hash,
+					       err);
 }
 
-/* 1 sent, 2 the destination has it, 0 not what it was. */
+/* 1 sent, 2 the destination has it already, 0 not what it was. */
 static int send_large(struct reading *rd, const struct attr *have,
 		      struct err *err)
 {
 	struct sink *k = rd->h->sink;
-	uint64_t stage = rd->stage;
-	int r = 1;
+	int r;
 
-	if (rd->h->o.dry || (have && have->hashed && have->size == rd->size)) {
+	if (have && have->hashed && have->size == rd->size) {
 		/* Perhaps nothing has to travel: look first. */
-		rd->stage = 0;
 		r = read_content(rd, err);
-		rd->stage = stage;
 		if (r <= 0)
 			return r;
-		if (have && have->hashed && have->size == rd->size &&
-		    hash_equal(&have->hash, &rd->hash))
+		if (hash_equal(&have->hash, &rd->hash))
 			return 2;
-		if (rd->h->o.dry)
-			return 1;
-		r = fsys_rewind(rd->fd, err);
-		if (r < 0)
-			return r;
 	}
-	r = k->ops->stage(k, stage, rd->size, err);
+	rd->emit = true;
+	r = emit_begin(rd->h, rd->stage, rd->size, rd->bits, err);
 	if (r < 0)
 		return r;
 	r = read_content(rd, err);
 	if (r > 0) {
-		int e = k->ops->stage_end(k, stage, &rd->hash, err);
+		int e = k->ops->stage_end(k, rd->stage, &rd->hash, err);
 
 		return e < 0 ? e : 1;
 	}
 	if (r == 0 || err_class(r) != ERR_CLASS_DROP) {
 		struct err ignored;
-		int e = k->ops->stage_drop(k, stage, &ignored);
+		int e = k->ops->stage_drop(k, rd->stage, &ignored);
 
 		if (e < 0 && r == 0) {
 			*err = ignored;
@@ -213,11 +271,18 @@ static int learn(struct ship *h, const struct inode_row *row,
 		 int64_t read_at, struct err *err)
 {
 	bool young = is_young(st, read_at);
+	struct chunk_list *l = &h->emit.list;
 	uint64_t ctime = (uint64_t)st->ctime.s * 1000000000u + st->ctime.ns;
 
 	if (row->ctime != ctime || row->a.size != st->size ||
 	    row->a.mtime.s != st->mtime.s || row->a.mtime.ns != st->mtime.ns)
 		return 0;
+	if (l->count > 1) {
+		int r = notes_chunks(h, row->id, hash, l, err);
+
+		if (r < 0)
+			return r;
+	}
 	if (row->a.hashed && hash_equal(&row->a.hash, hash) &&
 	    !!(row->flags & STORE_YOUNG) == young)
 		return 0;
@@ -244,7 +309,10 @@ static int finish(struct ship *h, struct place at,
 {
 	bool small = rd->size <= MSG_DATA_MAX;
 	struct fsys_stat after;
-	int r = small ? read_small(rd, have, err) : send_large(rd, have, err);
+	int r;
+
+	h->emit.list.count = 0;
+	r = small ? read_small(rd, have, err) : send_large(rd, have, err);
 
 	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
 		      err_class(r) == ERR_CLASS_FATAL))
@@ -254,7 +322,7 @@ static int finish(struct ship *h, struct place at,
 	if (r > 0 && fsys_fstat(rd->fd, &after, err) < 0)
 		return not_now(h, at, ERR_IO, err->msg, err);
 	if (r == 0 || !same_stat(before, &after)) {
-		if (r == 1 && !small && !h->o.dry) {
+		if (r == 1 && !small) {
 			int e = h->sink->ops->stage_drop(h->sink, rd->stage,
 							 err);
 			if (e < 0)
@@ -262,7 +330,7 @@ static int finish(struct ship *h, struct place at,
 		}
 		return not_now(h, at, ERR_VANISHED, "", err);
 	}
-	if (r == 1 && small && !h->o.dry) {
+	if (r == 1 && small) {
 		int e = send_small(rd, err);
 
 		if (e < 0)
@@ -276,6 +344,20 @@ static int finish(struct ship *h, struct place at,
 			return e;
 	}
 	return r == 2 ? SEND_SAME : SEND_STAGED;
+}
+
+/* How the version that the destination has was cut. */
+static unsigned previous_bits(struct ship *h, int64_t inode,
+			      const struct attr *have, struct err *err)
+{
+	struct chunk_list l = {.bits = 0};
+	unsigned bits = 0;
+
+	if (have && have->hashed && have->size > MSG_DATA_MAX &&
+	    index_get(h->s, inode, &have->hash, &l, err) > 0)
+		bits = l.bits;
+	chunk_list_release(&l);
+	return bits;
 }
 
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
@@ -300,6 +382,7 @@ int send_file(struct ship *h, struct place at, const struct inode_row *row,
 		return not_now(h, at, ERR_VANISHED, "", err);
 	}
 	rd.size = st.size;
+	rd.bits = previous_bits(h, row->id, have, err);
 	rd.stage = *stage = ++h->stage;
 	if (rd.size > MSG_DATA_MAX)
 		fsys_sequential(rd.fd);

@@ -6,7 +6,7 @@
 
 #include "ship_local.h"
 
-#define ROUNDS_MAX 3
+#define ROUNDS_MAX 5
 
 int ship_new(struct store *s, int root_fd, struct dest *d,
 	     const struct ship_options *o, struct ship **out, struct err *err)
@@ -31,7 +31,8 @@ int ship_new(struct store *s, int root_fd, struct dest *d,
 	buf_init(&h->scratch, 1 << 20);
 	h->io = malloc(MSG_DATA_MAX);
 	h->hash = hash_new();
-	if (!h->io || !h->hash) {
+	map_init(&h->replaced, 1);
+	if (!h->io || !h->hash || emit_init(h, err) < 0) {
 		ship_free(h);
 		return err_set(err, ERR_MEMORY, "out of memory");
 	}
@@ -43,6 +44,12 @@ void ship_free(struct ship *h)
 {
 	if (!h)
 		return;
+	notes_drop(h);
+	copy_forget(h);
+	emit_release(h);
+	map_release(&h->replaced);
+	free(h->copied);
+	free(h->bad);
 	plan_release(&h->plan);
 	arena_release(&h->row_arena);
 	arena_release(&h->note_arena);
@@ -72,9 +79,13 @@ static void abandon(struct ship *h)
 	h->row_count = 0;
 	h->batch_bytes = 0;
 	h->fail_count = 0;
-	h->note_count = 0;
+	notes_drop(h);
+	h->batch_moves = false;
+	h->copied_count = h->bad_count = 0;
+	h->needs = false;
+	map_clear(&h->replaced);
+	copy_forget(h);
 	arena_clear(&h->row_arena);
-	arena_clear(&h->note_arena);
 	plan_clear(&h->plan);
 }
 
@@ -183,15 +194,27 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	return r;
 }
 
+static bool can_copy(const struct ship *h)
+{
+	return h->remote && (remote_welcome(h->remote)->features &
+			     MSG_FEATURE_COPY);
+}
+
 /* One campaign: what differs now, in order. */
 static int campaign(struct ship *h, struct err *err)
 {
 	int r;
 
 	plan_clear(&h->plan);
+	map_clear(&h->replaced);
+	copy_forget(h);
 	h->restless = 0;
 	h->surprised = false;
-	r = place_all(h, err);
+	r = index_empty(h->s, err);
+	if (r >= 0) {
+		h->can_copy = r == 0 && (h->o.dry || can_copy(h));
+		r = place_all(h, err);
+	}
 	if (r == 0)
 		r = remove_all(h, err);
 	if (r == 0)
@@ -224,13 +247,32 @@ int ship_run(struct ship *h, struct err *err)
 
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		r = campaign(h, err);
-		if (r < 0 || !h->surprised || h->o.dry || !h->remote)
+		if (r < 0 || h->o.dry || !h->remote)
+			break;
+		h->copied_count = 0;
+		if (h->needs) {
+			log_line(h->o.log, LOG_WARN,
+				 "the destination was changed by somebody "
+				 "else: sending again what was to be copied");
+			h->needs = false;
+			continue;
+		}
+		if (h->bad_count) {
+			r = copy_repair(h, err);
+			continue;
+		}
+		if (!h->surprised)
 			break;
 		/* The destination is not what we thought: look, once more. */
 		log_line(h->o.log, LOG_WARN,
 			 "the destination was changed by somebody else: "
 			 "comparing it by a listing");
 		r = reconcile(h, err);
+	}
+	if (r == 0 && !h->o.dry) {
+		r = index_has_relics(h->s, err);
+		if (r > 0)
+			r = index_prune(h->s, err);
 	}
 	db_hold(store_db(h->s), false, r < 0 ? &ignored : err);
 	if (r < 0)

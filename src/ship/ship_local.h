@@ -4,12 +4,16 @@
  *   place.c      moves and directories     remove.c    deletes
  *   content.c    files, links, metadata    send.c      one file's content
  *   notes.c      what is learnt on the way
+ *   emit.c       content cut into copies and literals
+ *   copy.c       what the destination has to copy from
  *   batch.c      operations to journal and sink, and their answers
  *   reconcile.c  a listing onto the mirror
  */
 #ifndef SNAPSYNC_SHIP_LOCAL_H
 #define SNAPSYNC_SHIP_LOCAL_H
 
+#include "snapsync/chunker.h"
+#include "snapsync/index.h"
 #include "snapsync/map.h"
 #include "snapsync/path.h"
 #include "snapsync/ship.h"
@@ -41,6 +45,49 @@ struct t_name {
 
 struct t_dir {
 	struct place at;
+};
+
+/* copy.c */
+#define SOURCES 4u
+
+/* Something the destination has, to copy from. */
+struct source {
+	int64_t inode;
+	struct hash hash;
+	bool usable;
+	struct buf path;
+	struct chunk_list list;
+	uint64_t *ends;		/* offset behind each of them */
+	size_t next;		/* chunk that comes behind the last one taken */
+	uint64_t used;		/* last time, by a counter; 0 free */
+};
+
+/* A COPY that was sent. */
+struct copied {
+	uint64_t stage, at, length;	/* offset in the stage */
+	int64_t inode;			/* it took from ... */
+	struct hash hash;		/* ... this version ... */
+	uint64_t from;			/* ... at this offset */
+};
+
+/* emit.c */
+#define EMIT_BYTES (2u * CHUNK_MAX)
+
+struct emit {
+	struct chunker chunker;
+	struct chunk_size size;
+	struct chunk_list list;	/* of the content so far */
+	uint64_t stage;
+	bool cutting, looking;
+	unsigned char *buffer;	/* EMIT_BYTES, for what does not fit at once */
+	size_t filled;
+	/* the copy that is growing */
+	struct hash_state *hash;
+	struct buf path;
+	uint64_t sent;		/* of the stage, before that copy */
+	int64_t copy_inode;
+	struct hash copy_hash;	/* of that version */
+	uint64_t copy_at, copy_length;
 };
 
 struct ship {
@@ -77,6 +124,18 @@ struct ship {
 	struct note *notes;
 	size_t note_count, note_cap;
 	struct arena note_arena;
+	/* content */
+	struct emit emit;
+	struct source sources[SOURCES];
+	uint64_t source_clock;
+	bool can_copy;		/* negotiated, and there is something */
+	bool batch_moves;	/* the open batch has a MOVE or LINK */
+	struct map replaced;	/* inodes with a FILE in this campaign */
+	struct copied *copied;
+	size_t copied_count, copied_cap;
+	bool needs;		/* some copy was refused */
+	struct copied *bad;	/* those */
+	size_t bad_count, bad_cap;
 };
 
 /* plan.c */
@@ -91,6 +150,8 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type, struct place 
 /* The path of a name in T into out. */
 int plan_path(struct ship *h, struct place at, struct buf *out, enum msg_area *area, struct err *err);
 int plan_touch(struct ship *h, int64_t dir, struct err *err);
+/* A name in front of a path. */
+int plan_prepend(struct buf *out, struct place at, struct err *err);
 
 /* batch.c */
 struct op {
@@ -148,9 +209,40 @@ int send_file(struct ship *h, struct place at, const struct inode_row *row,
 int send_target(struct ship *h, struct place at, const struct inode_row *row, struct err *err);
 int send_owner(struct ship *h, const struct attr *a, struct err *err);
 
+/* copy.c */
+/* The base of all copies changed (a batch was closed). */
+void copy_forget(struct ship *h);
+/* A chunk that the destination has: 1, where. */
+int copy_find(struct ship *h, uint64_t key, uint32_t len, struct source **source, uint64_t *at, struct err *err);
+/* A file with exactly this content: 1, its path. */
+int copy_find_whole(struct ship *h, const struct hash *hash, uint64_t size, int64_t *inode, struct buf *path, struct err *err);
+int copy_note(struct ship *h, const struct copied *c, struct err *err);
+/* The helper found something else where this range of a stage was to come from:
+ * that is not copied from again. */
+int copy_refused(struct ship *h, uint64_t stage, uint64_t offset, struct err *err);
+/* What was found not to be right there, and was not replaced since, counts as
+ * changed: it is sent again. */
+int copy_repair(struct ship *h, struct err *err);
+
+/* emit.c */
+int emit_init(struct ship *h, struct err *err);
+void emit_release(struct ship *h);
+/* If the destination has the very content: STAGE to STAGE_END; 1. */
+int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash, uint64_t size, struct err *err);
+/* STAGE, and then either all of the content at once ... */
+int emit_begin(struct ship *h, uint64_t stage, uint64_t size, unsigned bits, struct err *err);
+int emit_whole(struct ship *h, const unsigned char *p, size_t len, struct err *err);
+/* ... or piece by piece: put bytes into the room, and say how many. */
+int emit_room(struct ship *h, unsigned char **p, size_t *room, struct err *err);
+int emit_filled(struct ship *h, size_t len, struct err *err);
+int emit_hole(struct ship *h, uint64_t length, struct err *err);
+int emit_flush(struct ship *h, struct err *err);
+
 /* notes.c: knowledge gained on the way, written with the next batch. */
 /* The content of an inode of the snapshot. */
 int notes_known(struct ship *h, int64_t inode, const struct hash *hash, unsigned flags, struct err *err);
+/* The chunks of that content; the list is taken over. */
+int notes_chunks(struct ship *h, int64_t inode, const struct hash *hash, struct chunk_list *l, struct err *err);
 /* The destination has the inode like this, without an operation. */
 int notes_settled(struct ship *h, int64_t inode, const struct attr *a, struct err *err);
 /* Something about this entry could not be done: say so and go on. */
@@ -158,6 +250,8 @@ int notes_problem(struct ship *h, struct place at, int code, const char *text, s
 /* Inside a transaction: all of them into the database. */
 int notes_write(struct ship *h, struct err *err);
 int notes_flush(struct ship *h, struct err *err);
+/* Without writing them. */
+void notes_drop(struct ship *h);
 
 /* reconcile.c */
 int reconcile(struct ship *h, struct err *err);

@@ -16,6 +16,25 @@ static int null_data(struct sink *k, uint64_t id, const void *bytes,
 	return 0;
 }
 
+static int null_hole(struct sink *k, uint64_t id, uint64_t length,
+		     struct err *err)
+{
+	(void)k;
+	(void)id;
+	(void)length;
+	(void)err;
+	return 0;
+}
+
+static int null_copy(struct sink *k, const struct msg_copy *m,
+		     struct err *err)
+{
+	(void)k;
+	(void)m;
+	(void)err;
+	return 0;
+}
+
 static int null_stage_end(struct sink *k, uint64_t id,
 			  const struct hash *hash, struct err *err)
 {
@@ -61,7 +80,7 @@ static int null_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 static const struct sink_ops null_ops = {
-	null_stage,  null_data, null_stage_end, null_number,
+	null_stage,  null_data,	null_hole,	null_copy, null_stage_end, null_number,
 	null_number, null_op,	null_commit,	null_poll,
 };
 

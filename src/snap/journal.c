@@ -259,8 +259,9 @@ static int failed(struct settle *t, const struct journal_row *row,
 	t->out->failed++;
 	if (err_class(f->code) == ERR_CLASS_RESCAN)
 		t->out->surprised = true;
-	log_line(t->log, LOG_ERROR, "%.*s: %s",
-		 row->path.len ? (int)row->path.len : 1,
+	/* A copy that did not fit is sent again at once. */
+	log_line(t->log, f->code == ERR_MISMATCH ? LOG_INFO : LOG_ERROR,
+		 "%.*s: %s", row->path.len ? (int)row->path.len : 1,
 		 row->path.len ? (const char *)row->path.p : ".", f->text);
 	t->problems = true;
 	if (r == 0)

@@ -386,8 +386,20 @@ static int run_with_id(struct store *s, const char *text, int64_t id,
 
 int store_inode_remove(struct store *s, int64_t id, struct err *err)
 {
-	int r = run_with_id(s, "DELETE FROM inode WHERE id=?1", id, err);
+	/* Its content is still there, to be copied from until it goes. */
+	int r = run_with_id(
+		s,
+		"INSERT OR REPLACE INTO relic SELECT d.id, i.id,"
+		" CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END,"
+		" CASE WHEN x.dest IS NULL THEN i.size ELSE x.size END"
+		" FROM inode i JOIN dest d LEFT JOIN dest_inode x"
+		" ON x.dest=d.id AND x.inode=i.id WHERE i.id=?1 AND i.type=1"
+		" AND CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END"
+		" IS NOT NULL",
+		id, err);
 
+	if (r == 0)
+		r = run_with_id(s, "DELETE FROM inode WHERE id=?1", id, err);
 	if (r == 0)
 		r = run_with_id(s, "DELETE FROM dir WHERE inode=?1", id, err);
 	if (r == 0)

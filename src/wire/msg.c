@@ -248,6 +248,51 @@ int msg_get_data(struct view v, struct msg_data *m, struct err *err)
 	return msg_finish(v, "DATA", m, sizeof(*m), err);
 }
 
+int msg_put_hole(struct buf *b, const struct msg_hole *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	return r < 0 ? r : buf_put_u64(b, m->length, err);
+}
+
+int msg_get_hole(struct view v, struct msg_hole *m, struct err *err)
+{
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	m->length = view_u64(&v);
+	return msg_finish(v, "HOLE", m, sizeof(*m), err);
+}
+
+int msg_put_copy(struct buf *b, const struct msg_copy *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	if (r == 0)
+		r = buf_put_u64(b, m->offset, err);
+	if (r == 0)
+		r = buf_put_u64(b, m->length, err);
+	if (r == 0)
+		r = buf_put(b, m->hash.b, HASH_SIZE, err);
+	return r < 0 ? r : msg_put_path(b, &m->path, err);
+}
+
+int msg_get_copy(struct view v, struct msg_copy *m, struct err *err)
+{
+	const unsigned char *hash;
+
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	m->offset = view_u64(&v);
+	m->length = view_u64(&v);
+	hash = view_bytes(&v, HASH_SIZE);
+	if (hash)
+		memcpy(m->hash.b, hash, HASH_SIZE);
+	msg_get_path(&v, &m->path, false);
+	if (m->length == 0 || m->offset > UINT64_MAX - m->length)
+		v.bad = true;
+	return msg_finish(v, "COPY", m, sizeof(*m), err);
+}
+
 int msg_put_stage_end(struct buf *b, const struct msg_stage_end *m,
 		      struct err *err)
 {

@@ -27,7 +27,7 @@ echo x >>"$S/a"; run_sync -v "$S" "$D"; like "-v names it" "$out" '^[ah]$'; like
 head -c 123456 /dev/zero >"$S/z"; run_sync --stats "$S" "$D"
 is "--stats: files" "$(stat_of 'Files sent')" 1
 is "--stats: literal data" "$(stat_of 'Literal data')" 123456
-head -c 123456 /dev/zero >"$S/z2"; run_sync --stats -h "$S" "$D"; like "-h: units" "$out" '^Literal data: 123\.46K bytes'
+head -c 123456 /dev/urandom >"$S/z2"; run_sync --stats -h "$S" "$D"; like "-h: units" "$out" '^Literal data: 123\.46K bytes'
 rm "$S/z2"; mv "$S/z" "$S/z3"; run_sync --log-file "$T/log" "$S" "$D"
 like "--log-file: time and event" "$(cat "$T/log")" '^20[0-9-]+ [0-9:]+ \*moving     z -> z3$'
 run_sync --log-file "$T/none/log" "$S" "$D"; is "--log-file that cannot be opened: 11" $rc 11

@@ -1,0 +1,288 @@
+/*
+ * Where the destination has content already.  A path of a COPY is one in the
+ * state that the last COMMIT leaves: what the helper has when the COPY comes.
+ * With no batch on its way that is M, whatever the open batch has planned;
+ * with batches on their way it is T, as long as the open batch has moved
+ * nothing.  Where neither can be told, content is sent: a wrong guess costs
+ * bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ship_local.h"
+
+static void forget(struct source *s)
+{
+	chunk_list_release(&s->list);
+	buf_release(&s->path);
+	free(s->ends);
+	memset(s, 0, sizeof(*s));
+}
+
+void copy_forget(struct ship *h)
+{
+	size_t i;
+
+	for (i = 0; i < SOURCES; i++)
+		forget(&h->sources[i]);
+}
+
+static int mirror_path(struct ship *h, int64_t inode, struct buf *out,
+		       struct err *err)
+{
+	struct name_list names;
+	size_t depth;
+	int r = 1;
+
+	name_list_init(&names);
+	for (depth = 0; r > 0 && inode != STORE_ROOT; depth++) {
+		name_list_clear(&names);
+		r = mirror_names_of(h->s, h->d->id, inode, &names, err);
+		if (r < 0)
+			break;
+		if (names.count == 0 || names.rows[0].at.parent <= 0 ||
+		    depth > PATH_DEPTH_MAX) {
+			r = 0;
+			break;
+		}
+		r = plan_prepend(out, names.rows[0].at, err);
+		inode = names.rows[0].at.parent;
+		r = r < 0 ? (r == -ERR_MEMORY ? r : 0) : 1;
+	}
+	name_list_release(&names);
+	return r < 0 ? r : r > 0 && out->len > 0;
+}
+
+static int planned_path(struct ship *h, int64_t inode, struct buf *out,
+			struct err *err)
+{
+	enum msg_area area;
+	struct place at;
+	int r;
+
+	if (h->batch_moves || map_get_u64(&h->replaced, (uint64_t)inode))
+		return 0;
+	r = plan_where(h, inode, FSYS_FILE, &at, err);
+	if (r <= 0)
+		return r;
+	r = plan_path(h, at, out, &area, err);
+	return r < 0 ? (r == -ERR_MEMORY ? r : 0) : area == MSG_TREE;
+}
+
+/* 1 and the path, if the helper has this content under it. */
+static int locate(struct ship *h, int64_t inode, const struct hash *hash,
+		  struct buf *path, struct err *err)
+{
+	struct attr a;
+	int r = mirror_inode(h->s, h->d->id, inode, &a, err);
+
+	if (r == 0) {
+		r = index_relic(h->s, h->d->id, inode, &a.hash, err);
+		a.type = FSYS_FILE;
+		a.hashed = true;
+	}
+	if (r <= 0 || a.type != FSYS_FILE || !a.hashed ||
+	    !hash_equal(&a.hash, hash))
+		return r < 0 ? r : 0;
+	return h->d->acked < h->d->sent ? planned_path(h, inode, path, err)
+					: mirror_path(h, inode, path, err);
+}
+
+/* Offsets behind each chunk. */
+static int add_ends(struct source *s, struct err *err)
+{
+	uint64_t at = 0;
+	size_t i;
+
+	if (s->list.count == 0)
+		return 0;
+	s->ends = malloc(s->list.count * sizeof(*s->ends));
+	if (!s->ends)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	for (i = 0; i < s->list.count; i++)
+		s->ends[i] = at += s->list.v[i].len;
+	return 0;
+}
+
+/* The source for a version, from those at hand or instead of the oldest. */
+static int source_of(struct ship *h, int64_t inode, const struct hash *hash,
+		     struct source **out, struct err *err)
+{
+	struct source *s = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < SOURCES; i++) {
+		struct source *o = &h->sources[i];
+
+		if (o->used && o->inode == inode && hash_equal(&o->hash, hash)) {
+			o->used = ++h->source_clock;
+			*out = o;
+			return 0;
+		}
+		if (!s || o->used < s->used)
+			s = o;
+	}
+	forget(s);
+	s->inode = inode;
+	s->hash = *hash;
+	s->used = ++h->source_clock;
+	buf_init(&s->path, PATH_BYTES_MAX);
+	r = locate(h, inode, hash, &s->path, err);
+	s->usable = r > 0;
+	if (r > 0)
+		r = index_get(h->s, inode, hash, &s->list, err);
+	if (r > 0)
+		r = add_ends(s, err);
+	*out = s;
+	return r < 0 ? r : 0;
+}
+
+static size_t position(const struct source *s, uint64_t at)
+{
+	size_t low = 0, high = s->list.count;
+
+	while (low < high) { /* the first that ends behind `at` */
+		size_t mid = low + (high - low) / 2;
+
+		if (s->ends[mid] > at)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+static bool is_next(const struct source *s, uint64_t key, uint32_t len)
+{
+	return s->usable && s->next < s->list.count &&
+	       s->list.v[s->next].key == key && s->list.v[s->next].len == len;
+}
+
+/* The next chunk's place; false: it is known not to be there. */
+static bool take(struct ship *h, struct source *s, uint64_t *at)
+{
+	size_t i = s->next++, k;
+	uint64_t end = s->ends[i];
+
+	*at = i ? s->ends[i - 1] : 0;
+	for (k = 0; k < h->bad_count; k++) {
+		const struct copied *c = &h->bad[k];
+
+		if (c->inode == s->inode && c->from < end &&
+		    *at < c->from + c->length)
+			return false;
+	}
+	return true;
+}
+
+int copy_find(struct ship *h, uint64_t key, uint32_t len,
+	      struct source **source, uint64_t *at, struct err *err)
+{
+	struct index_hit hits[INDEX_HITS];
+	size_t i, n;
+	int r;
+
+	for (i = 0; i < SOURCES; i++)
+		if (is_next(&h->sources[i], key, len)) {
+			*source = &h->sources[i];
+			(*source)->used = ++h->source_clock;
+			if (take(h, *source, at))
+				return 1;
+		}
+	r = index_find(h->s, h->d->id, key, hits, &n, err);
+	for (i = 0; r == 0 && i < n; i++) {
+		struct source *s;
+
+		if (hits[i].len != len)
+			continue;
+		r = source_of(h, hits[i].inode, &hits[i].hash, &s, err);
+		if (r < 0 || !s->usable)
+			continue;
+		s->next = position(s, hits[i].at);
+		if (!is_next(s, key, len) || !take(h, s, at))
+			continue;
+		*source = s;
+		return 1;
+	}
+	return r;
+}
+
+int copy_find_whole(struct ship *h, const struct hash *hash, uint64_t size,
+		    int64_t *inode, struct buf *path, struct err *err)
+{
+	int64_t inodes[INDEX_HITS];
+	size_t i, k, n;
+	int r = index_whole(h->s, h->d->id, hash, size, inodes, &n, err);
+
+	for (i = 0; r == 0 && i < n; i++) {
+		for (k = 0; k < h->bad_count; k++)
+			if (h->bad[k].inode == inodes[i])
+				break;
+		if (k < h->bad_count)
+			continue;
+		buf_clear(path);
+		r = locate(h, inodes[i], hash, path, err);
+		*inode = inodes[i];
+	}
+	return r;
+}
+
+int copy_note(struct ship *h, const struct copied *c, struct err *err)
+{
+	int r = vec_grow((void **)&h->copied, &h->copied_cap,
+			 h->copied_count + 1, sizeof(*h->copied), err);
+
+	if (r == 0)
+		h->copied[h->copied_count++] = *c;
+	return r;
+}
+
+int copy_refused(struct ship *h, uint64_t stage, uint64_t offset,
+		 struct err *err)
+{
+	size_t i, k;
+	int r = 0;
+
+	h->needs = true;
+	for (i = 0; r == 0 && i < h->copied_count; i++) {
+		if (h->copied[i].stage != stage || h->copied[i].at != offset)
+			continue;
+		/* The second time: nothing in it can be trusted. */
+		for (k = 0; k < h->bad_count; k++)
+			if (h->bad[k].inode == h->copied[i].inode) {
+				h->bad[k].from = 0;
+				h->bad[k].length = UINT64_MAX;
+				return 0;
+			}
+		r = vec_grow((void **)&h->bad, &h->bad_cap, h->bad_count + 1,
+			     sizeof(*h->bad), err);
+		if (r == 0)
+			h->bad[h->bad_count++] = h->copied[i];
+	}
+	return r;
+}
+
+int copy_repair(struct ship *h, struct err *err)
+{
+	struct attr a;
+	size_t i;
+	int r = db_begin(store_db(h->s), err);
+
+	for (i = 0; r == 0 && i < h->bad_count; i++) {
+		const struct copied *c = &h->bad[i];
+
+		r = mirror_inode(h->s, h->d->id, c->inode, &a, err);
+		if (r > 0 && a.hashed && hash_equal(&a.hash, &c->hash)) {
+			memset(&a.hash, 0, sizeof(a.hash));
+			r = mirror_set_inode(h->s, h->d->id, c->inode, &a,
+					     err);
+		}
+		r = r < 0 ? r : 0;
+	}
+	h->bad_count = 0;
+	if (r == 0)
+		return db_commit(store_db(h->s), err);
+	db_rollback(store_db(h->s));
+	return r;
+}

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Content that the destination has is not sent again, and is verified.
+. "$(dirname "$0")/lib.sh"
+S=$T/src D=$T/dst; mkdir "$S"
+random() { head -c "$1" /dev/urandom; }
+literal() { stat_of 'Literal data'; }
+# most "what" LIMIT: equal, and at most LIMIT literal bytes
+most() { run_sync --stats "$S" "$D"; ok "$1: equal" same "$S" "$D"; ok "$1: $(literal) literal bytes, at most $2" test "$(literal)" -le "$2"; }
+random 20000000 >"$S/a"; random 5000 >"$S/small"; good_sync "begin" "$S" "$D"; settle
+cp "$S/a" "$S/b"; cp "$S/small" "$S/small2"; most "copied files" 0
+(head -c 7000000 "$S/a"; echo inserted; tail -c +7000001 "$S/a") >"$T/x"; cat "$T/x" >"$S/a"; most "insertion" 70000
+random 1000 >>"$S/a"; most "append" 70000
+random 4096 | dd of="$S/a" bs=4096 seek=2000 conv=notrunc 2>/dev/null; most "patch in place" 140000
+head -c 9000000 "$S/a" >"$T/x"; cat "$T/x" >"$S/a"; most "truncation" 70000
+mv "$S/a" "$S/moved"; random 10 >>"$S/moved"; most "moved and edited" 70000
+(tail -c 3000000 "$S/b"; random 100; head -c 4000000 "$S/moved") >"$S/parts"; most "parts of different files" 140000
+cp "$S/b" "$S/b.new"; random 5 >>"$S/b.new"; mv "$S/b.new" "$S/b"; most "saved by rename" 70000
+cp "$S/parts" "$S/parts2"; rm "$S/parts"; most "copied and the original deleted" 0
+mv "$S/parts2" "$S/p3"; cp "$S/p3" "$S/p4"; most "moved and copied" 0
+mkdir "$S/dir"; n=0; while [ $n -lt 200 ]; do random 3000 >"$S/dir/$n"; n=$((n + 1)); done; good_sync "many small ones" "$S" "$D"; settle
+cp -r "$S/dir" "$S/dir2"; run_sync --stats "$S" "$D"; ok "a copied directory: equal" same "$S" "$D"; is "a copied directory: literal" "$(literal)" 0
+# The destination was changed by somebody else: only what is wrong travels.
+random 9000000 >"$S/lone"; good_sync "a file of its own" "$S" "$D"; settle; printf 'changed by somebody' | dd of="$D/lone" bs=1 seek=5000000 conv=notrunc 2>/dev/null
+echo more >>"$S/lone"; run_sync --stats "$S" "$D"; ok "changed there: equal" same "$S" "$D"
+ok "changed there: $(literal) literal bytes, some, not all" test "$(literal)" -gt 1000000 -a "$(literal)" -lt 4000000
+like "and is told" "$errors" 'changed by somebody else'; unlike "but is no failure of an entry" "$errors" 'lone:'
+printf 'again' | dd of="$D/p3" bs=1 seek=100 conv=notrunc 2>/dev/null; cp "$S/p3" "$S/p5"; run_sync "$S" "$D"
+ok "a changed source of a copy: both are right in the end" same "$S" "$D"
+rm "$D/p4"; cp "$S/p4" "$S/p6"; run_sync "$S" "$D"; ok "a source that is gone: exit $rc, the copy is right" cmp "$S/p6" "$D/p6"
+truncate -s 10 "$D/b"; cp "$S/b" "$S/b2"; run_sync "$S" "$D"; ok "a source that was cut: the copy is right" cmp "$S/b2" "$D/b2"
+# Holes.
+truncate -s 3G "$S/holes"; echo end >>"$S/holes"; start=$(date +%s); run_sync --stats "$S" "$D"; ok "a sparse file: $(literal) literal bytes" test "$(literal)" -lt 100000
+ok "its size" test "$(stat -c %s "$D/holes")" = "$(stat -c %s "$S/holes")"; ok "its end" test "$(tail -c 4 "$D/holes")" = end
+ok "it is sparse there: $(du -k "$D/holes" | cut -f1) KiB" test "$(du -k "$D/holes" | cut -f1)" -lt 1000
+ok "in seconds" test $(($(date +%s) - start)) -lt 20
+head -c 2000000 /dev/zero >"$S/zeros"; random 100 >>"$S/zeros"; run_sync -S --stats "$S" "$D"; ok "-S: zeros become holes" cmp "$S/zeros" "$D/zeros"
+ok "-S: $(du -k "$D/zeros" | cut -f1) KiB" test "$(du -k "$D/zeros" | cut -f1)" -lt 200
+# A dry run says the same.
+random 5 >>"$S/b"; cp "$S/dir/7" "$S/dir/copy7"; run_sync -n --stats "$S" "$D"; dry="$(literal) $(stat_of 'Matched data')"
+run_sync --stats "$S" "$D"; is "-n counts the same" "$dry" "$(literal) $(stat_of 'Matched data')"
+finish
