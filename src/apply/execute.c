@@ -34,6 +34,13 @@ static bool is_subject(const struct noted *n, const struct fsys_stat *st)
 		n->subject_type == (unsigned)st->type);
 }
 
+/* There is nothing at the end of the path: a directory on it has gone, or
+ * something else has taken its name. */
+static bool leads_nowhere(const struct err *err)
+{
+	return err->sys == ENOENT || err->sys == ENOTDIR || err->sys == ELOOP;
+}
+
 /* What is no directory shall come here: an empty directory makes room. */
 static int make_room(struct apply *a, const struct spot *s, struct err *err)
 {
@@ -155,7 +162,7 @@ static int move(struct apply *a, const struct noted *n, bool replay,
 	if (r == 0)
 		r = look(&from, &st, err);
 	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
-		       (r < 0 && err->code == -ERR_VANISHED)))
+		       (r < 0 && leads_nowhere(err))))
 		return 0; /* done before */
 	if (r == 0)
 		return err_sys(err, ERR_VANISHED, ENOENT,
@@ -179,7 +186,7 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 	if (r == 0)
 		r = look(&from, &st, err);
 	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
-		       (r < 0 && err->code == -ERR_VANISHED)))
+		       (r < 0 && leads_nowhere(err))))
 		return 0;
 	if (r == 0)
 		return err_sys(err, ERR_VANISHED, ENOENT,
@@ -217,7 +224,7 @@ static int remove_name(struct apply *a, const struct noted *n, bool replay,
 	int r = spot_of(a, &n->op.path, &s, err);
 
 	if (r < 0)
-		return err->sys == ENOENT ? 0 : r;
+		return leads_nowhere(err) ? 0 : r;
 	r = look(&s, &st, err);
 	if (r <= 0)
 		return r;

@@ -258,8 +258,10 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 	if (r <= 0) /* gone, or not there at all: names care for it */
 		return r;
 	r = mirror_inode(h->s, h->d->id, inode, &have, err);
-	if (r <= 0 || attr_same(&row.a, &have))
+	if (r <= 0)
 		return r;
+	if (attr_same(&row.a, &have)) /* S has learnt what D knew */
+		return notes_settled(h, inode, &have, err);
 	op.type = row.a.type;
 	op.at = at;
 	if (row.a.type != have.type)
@@ -335,6 +337,8 @@ static int recheck_inode(struct ship *h, int64_t inode, struct err *err)
 
 	if (r > 0)
 		r = mirror_inode(h->s, h->d->id, inode, &have, err);
+	if (r > 0 && attr_same(&row.a, &have))
+		return notes_settled(h, inode, &have, err);
 	if (r <= 0 || row.a.type != FSYS_FILE || row.a.hashed ||
 	    !have.hashed || have.size != row.a.size || needs_meta(&have, &row.a))
 		return r < 0 ? r : 0;

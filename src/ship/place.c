@@ -157,6 +157,39 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	return park(h, at, there, there_type, err);
 }
 
+/* A directory that shall move to a place below itself, as T has it now: one
+ * on the way there waits, further up in the recursion, for this very move.
+ * It goes to the limbo, with all below it, and moves on from there. */
+static int leave(struct ship *h, int64_t dir, struct place at, struct err *err)
+{
+	int64_t up = at.parent, want, out = 0;
+	struct place here, from = {0, "", 0};
+	size_t depth = 0;
+	int r = 1;
+
+	while (r > 0 && up != dir && up != STORE_ROOT && up != STORE_LIMBO) {
+		r = plan_where(h, up, FSYS_DIR, &here, err);
+		if (r > 0 && out == 0) {
+			r = store_name_get(h->s, here, &want, err);
+			if (r >= 0 && want != up) {
+				out = up;
+				from = here;
+			}
+			r = r < 0 ? r : 1;
+		}
+		if (r > 0 && ++depth > PATH_DEPTH_MAX)
+			r = err_set(err, ERR_VANISHED, "a directory has no "
+				    "place at the destination");
+		up = here.parent;
+	}
+	if (r <= 0 || up != dir)
+		return r < 0 ? r : 0;
+	if (out == 0)
+		return err_set(err, ERR_VANISHED,
+			       "the snapshot has a directory in itself");
+	return park(h, from, out, FSYS_DIR, err);
+}
+
 int place_moved(struct ship *h, struct place at, int64_t inode,
 		enum fsys_type type, struct err *err)
 {
@@ -171,6 +204,10 @@ int place_moved(struct ship *h, struct place at, int64_t inode,
 		r = free_name(h, at, inode, err);
 	if (r == 0)
 		r = plan_where(h, inode, type, &from, err);
+	if (r > 0 && type == FSYS_DIR) {
+		r = leave(h, inode, at, err);
+		r = r < 0 ? r : 1;
+	}
 	/* The name that should move may have been replaced on the way; one
 	 * that S wants stays, and the new one will be a link. */
 	if (r > 0) {
@@ -255,8 +292,9 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* An inode that lives on has lost one of its names at the destination. */
-static int settle_lost(struct ship *h, const struct name_row *lost,
+/* One step: the name moves to where the inode is wanted, or goes.  1 if it
+ * may still be there: another name of the inode has moved instead. */
+static int settle_once(struct ship *h, const struct name_row *lost,
 		       struct err *err)
 {
 	struct op op = {.op = JOURNAL_REMOVE, .inode = lost->inode,
@@ -268,10 +306,10 @@ static int settle_lost(struct ship *h, const struct name_row *lost,
 	int r = plan_get(h, lost->at, &there, &type, err);
 
 	if (r <= 0 || there != lost->inode)
-		return r;
+		return r < 0 ? r : 0;
 	r = store_name_get(h->s, lost->at, &want, err);
 	if (r < 0 || want == lost->inode)
-		return r;
+		return r < 0 ? r : 0;
 	name_list_init(&names);
 	r = wanted_place(h, lost->inode, &names, &at, err);
 	if (r > 0) {
@@ -279,6 +317,7 @@ static int settle_lost(struct ship *h, const struct name_row *lost,
 		r = plan_set(h, lost->at, lost->inode, lost->type, err);
 		if (r == 0)
 			r = place_moved(h, at, lost->inode, lost->type, err);
+		r = r < 0 ? r : 1;
 	} else if (r == 0 && want == 0) {
 		r = batch_put(h, &op, err);
 		if (r == 0)
@@ -286,6 +325,26 @@ static int settle_lost(struct ship *h, const struct name_row *lost,
 	}
 	name_list_release(&names);
 	return r;
+}
+
+/* An inode that lives on has lost one of its names at the destination. */
+static int settle_lost(struct ship *h, const struct name_row *lost,
+		       struct err *err)
+{
+	struct name_list names;
+	size_t tries;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_of(h->s, lost->inode, &names, err);
+	tries = names.count + 1;
+	name_list_release(&names);
+	while (r >= 0 && tries-- > 0) {
+		r = settle_once(h, lost, err);
+		if (r == 0)
+			break;
+	}
+	return r < 0 ? r : 0;
 }
 
 int place_all(struct ship *h, struct err *err)

@@ -176,10 +176,12 @@ static int dir_path(struct ship *h, int64_t dir, struct err *err)
 		r = plan_where(h, up, FSYS_DIR, &at, err);
 		if (r < 0)
 			return r;
-		if (r == 0 || depth > PATH_DEPTH_MAX)
+		if (r == 0 || depth > PATH_DEPTH_MAX) {
+			h->surprised = true; /* a listing will tell */
 			return err_set(err, ERR_VANISHED,
 				       "a directory has no place at the "
 				       "destination");
+		}
 		r = plan_prepend(&p->path, at, err);
 		if (r < 0)
 			return err_set(err, ERR_NAME, "path too long");

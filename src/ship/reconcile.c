@@ -472,6 +472,8 @@ int reconcile(struct ship *h, struct err *err)
 		r = err->code;
 	}
 	if (r == 0)
+		r = mirror_drop_orphans(h->s, h->d->id, err);
+	if (r == 0)
 		r = limit_extras(&l, err);
 	if (r == 0)
 		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);

@@ -1,6 +1,7 @@
 #include "snapsync/ship.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 	h->fail_count = 0;
 	for (i = 0; r == 0 && i < w->failed; i++) {
 		struct journal_fail *f;
+		int sys;
 
 		r = vec_grow((void **)&h->fails, &h->fail_cap, i + 1,
 			     sizeof(*h->fails), err);
@@ -121,8 +123,9 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 		f->code = (int)view_u32(&v);
 		if (f->code <= 0 || f->code >= ERR_CODES)
 			f->code = ERR_IO;
-		view_u32(&v);
-		memcpy(f->text, "failed in an earlier run", 25);
+		sys = (int)view_u32(&v);
+		snprintf(f->text, sizeof(f->text), "failed in an earlier run (%s, error %d there)",
+			 err_name(f->code), sys);
 	}
 	return v.bad ? err_set(err, ERR_PROTOCOL, "bad failures in WELCOME")
 		     : r;

@@ -179,11 +179,15 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 	int r;
 
 	new->id = old->id;
-	new->birth = old->birth;
 	if (same_stat && !young) {
 		*new = *old;
 		return 0;
 	}
+	/* A number given anew to the same name: its other names are to be
+	 * known by the birth it has now. */
+	if (!new->birth)
+		new->birth = same_stat ? old->birth
+				       : fsys_birth(dir->fd, e->name);
 	if (new->a.type == FSYS_SYMLINK) {
 		r = read_target(p, dir, e, new, err);
 		if (r < 0)
@@ -309,6 +313,23 @@ static int note_problem(struct pass *p, const struct scan_dir *dir,
 	return r;
 }
 
+/* An inode lost its number to another one.  The directories of its names will
+ * be found changed when the walk comes to them; one that it has passed already
+ * is compared in the next pass. */
+static int look_again(struct pass *p, int64_t inode, struct err *err)
+{
+	struct name_list names;
+	size_t i;
+	int r;
+
+	name_list_init(&names);
+	r = store_names_of(p->s, inode, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++)
+		r = store_print_set(p->s, names.rows[i].at.parent, NULL, err);
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}
+
 /* The inode behind an entry whose name is new or pointed elsewhere: moved,
  * linked, or new.  0: the entry does not count (see leave_old_names). */
 static int find_inode(struct pass *p, const struct scan_dir *dir,
@@ -333,7 +354,9 @@ static int find_inode(struct pass *p, const struct scan_dir *dir,
 		return r < 0 ? r : 1;
 	}
 	if (r > 0) {
-		r = store_inode_detach(p->s, known.id, err);
+		r = look_again(p, known.id, err);
+		if (r >= 0)
+			r = store_inode_detach(p->s, known.id, err);
 		if (r < 0)
 			return r;
 		/* What was read of this directory's rows must know it too. */

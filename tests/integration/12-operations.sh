@@ -25,6 +25,10 @@ good_sync "swap" --stats "$S" "$D"; is "swap: no content" "$(stat_of 'Literal da
 mkdir "$S/x" "$S/y"; echo x >"$S/x/f"; echo y >"$S/y/f"; good_sync "two directories" "$S" "$D"
 mv "$S/x" "$S/t"; mv "$S/y" "$S/x"; mv "$S/t" "$S/y"
 good_sync "swap directories" --stats "$S" "$D"; is "no content" "$(stat_of 'Literal data')" 0
+# a directory and one below it change places, while a third one goes below both
+mkdir -p "$S/c/u" "$S/f/d2"; for i in c c/u f f/d2; do echo $i >"$S/$i/mark"; done; run_sync "$S" "$D"
+mv "$S/c/u" "$S/t"; mv "$S/f/d2" "$S/c/z"; mv "$S/t" "$S/f/d2"; mv "$S/c" "$S/f/d2/c"
+good_sync "inside out" --stats "$S" "$D"; is "inside out: no content" "$(stat_of 'Literal data')" 0
 mv "$S/x" "$S/y/in"; good_sync "directory into another" "$S" "$D"
 mv "$S/y/in" "$S/y2"; rm -r "$S/y"; good_sync "out of a deleted one" --stats "$S" "$D"
 is "out of a deleted one: no content" "$(stat_of 'Literal data')" 0

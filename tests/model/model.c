@@ -442,14 +442,49 @@ static void op_empty_out(void)
 	rmdir(base);
 }
 
+/* A directory and the one it lies in change places; sometimes another one
+ * gets their old place and yet another goes into the depth of them. */
+static void op_invert(void)
+{
+	const char *dir = pick('d');
+	char inner[4096], outer[4096], tmp[4096], below_it[8200];
+	char *slash;
+
+	if (!dir)
+		return;
+	snprintf(inner, sizeof(inner), "%s", dir);
+	snprintf(outer, sizeof(outer), "%s", dir);
+	slash = strrchr(outer, '/');
+	*slash = '\0';
+	if (strlen(outer) <= strlen(src))
+		return;
+	note("invert", inner, NULL);
+	snprintf(tmp, sizeof(tmp), "%s/.invert", src);
+	if (rename(inner, tmp) < 0)
+		return;
+	dir = below(2) ? pick('d') : NULL;
+	snprintf(below_it, sizeof(below_it), "%s/%s", outer, slash + 1);
+	if (dir && rename(dir, below_it) == 0)
+		note("invert-in", dir, NULL);
+	snprintf(below_it, sizeof(below_it), "%s/%s", tmp, slash + 1);
+	rename(outer, below_it);
+	if (dir && below(2) && access(dir, F_OK) != 0)
+		rename(tmp, dir);
+	rename(tmp, access(outer, F_OK) ? outer : inner);
+}
+
 static void one_operation(void)
 {
 	look();
+	if (path_count < 2) { /* an empty source is another test's matter */
+		op_create();
+		return;
+	}
 	if (path_count > 300) {
 		op_remove();
 		return;
 	}
-	switch (below(26)) {
+	switch (below(27)) {
 	case 0: case 1: case 2: case 3:
 		op_create();
 		break;
@@ -497,6 +532,9 @@ static void one_operation(void)
 		break;
 	case 25:
 		op_empty_out();
+		break;
+	case 26:
+		op_invert();
 		break;
 	}
 }
