@@ -27,6 +27,8 @@ struct codec;
 
 int codec_new(enum codec_way way, int level, struct codec **out, struct err *err);
 void codec_free(struct codec *c);
+/* For the blocks that follow. */
+void codec_set_level(struct codec *c, int level);
 int codec_pack(struct codec *c, const void *bytes, size_t len, struct buf *out, struct err *err);
 /* Appends at most max bytes to out; the whole block must be used up. */
 int codec_unpack(struct codec *c, const void *bytes, size_t len, size_t max,

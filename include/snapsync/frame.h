@@ -4,7 +4,7 @@
  *     offset  size  field
  *     0       4     payload length, at most MSG_PAYLOAD_MAX
  *     4       1     type (msg.h)
- *     5       1     flags (0; bit 0: payload compressed, where negotiated)
+ *     5       1     flags (0)
  *     6       2     stream (0: control and small things; 1: bulk content)
  *     8       n     payload
  *

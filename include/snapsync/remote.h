@@ -21,8 +21,14 @@
 
 struct remote;
 
+/* How frames go out; 1 to CODEC_LEVEL_MAX: always packed, at that level. */
+#define REMOTE_PACK_NONE 0
+#define REMOTE_PACK_AUTO (-1)	/* where it makes it faster */
+#define REMOTE_PACK_DEFAULT (-2)	/* always, at a usual level */
+
 struct remote_options {
 	int timeout;		/* seconds of silence; 0: for ever */
+	int pack;
 	const volatile int *stop;
 	const struct log *log;
 };
@@ -42,6 +48,8 @@ int remote_idle(struct remote *r, struct err *err);
 /* Everything sent has left: waits for room. */
 int remote_flush(struct remote *r, struct err *err);
 void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out);
+/* Bytes of frames that were packed, and what became of them. */
+void remote_packed(const struct remote *r, uint64_t *in, uint64_t *out);
 void remote_close(struct remote *r);
 
 #endif

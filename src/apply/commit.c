@@ -184,10 +184,12 @@ int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
 int commit_replay(struct apply *a, struct err *err)
 {
 	unsigned char pair[16];
-	int r = redo_read(a, pair, &a->batch, err);
+	uint64_t batch;
+	int r = redo_read(a, pair, &batch, err);
 
 	if (r <= 0)
 		return r;
+	a->batch = batch;
 	log_line(a->log, LOG_WARN,
 		 "finishing a batch that was interrupted");
 	r = finish(a, pair, true, err);

@@ -21,6 +21,11 @@ struct output {
 	struct log log;
 };
 
+/* Bytes of connections: over the link, and of frames that were packed. */
+struct traffic {
+	uint64_t in, out, packed_from, packed_to;
+};
+
 struct client {
 	struct config *c;
 	struct output out;
@@ -32,7 +37,7 @@ struct client {
 	struct ship *ship;
 	struct remote *remote;
 	struct pass_result pass;
-	uint64_t bytes_in, bytes_out;	/* of connections that are over */
+	struct traffic traffic;	/* of connections that are over */
 	int64_t started;
 	unsigned long passes;
 	const volatile int *stop;
@@ -40,6 +45,7 @@ struct client {
 };
 
 /* output.c */
+void traffic_add(struct traffic *t, const struct remote *remote);
 int output_open(struct output *o, const struct config *c, struct err *err);
 void output_close(struct output *o);
 void output_report(void *output, const struct ship_report *r);

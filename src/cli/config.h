@@ -30,6 +30,7 @@ struct config {
 	int dry, itemize, verbose, quiet, stats, human;
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
 	int numeric_ids, no_sync, accept_new;
+	int pack;		/* REMOTE_PACK_... or a level */
 	int64_t max_delete;
 	int max_percent, max_default;
 	int timeout, contimeout, port;

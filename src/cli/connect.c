@@ -87,13 +87,17 @@ static int open_link(struct client *k, struct link **link, struct err *err)
 
 int connect_open(struct client *k, struct err *err)
 {
-	struct remote_options o = {k->c->timeout, k->stop, &k->out.log};
+	struct remote_options o = {k->c->timeout, k->c->pack, k->stop,
+				   &k->out.log};
 	struct msg_hello hello;
 	struct link *link;
 	int r = open_link(k, &link, err);
 
 	if (r < 0)
 		return r;
+	/* A pipe to a child costs less than any packing. */
+	if (k->c->to.kind == DEST_LOCAL && o.pack == REMOTE_PACK_AUTO)
+		o.pack = REMOTE_PACK_NONE;
 	log_line(&k->out.log, LOG_INFO, "connected to %s (%s)",
 		 k->c->to.shown, link_describe(link));
 	memset(&hello, 0, sizeof(hello));
@@ -125,14 +129,10 @@ int connect_open(struct client *k, struct err *err)
 
 void connect_close(struct client *k)
 {
-	uint64_t in, out;
-
 	ship_detach(k->ship);
 	if (!k->remote)
 		return;
-	remote_counts(k->remote, &in, &out);
-	k->bytes_in += in;
-	k->bytes_out += out;
+	traffic_add(&k->traffic, k->remote);
 	remote_close(k->remote);
 	k->remote = NULL;
 }

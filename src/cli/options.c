@@ -11,6 +11,8 @@
 
 #include "config.h"
 #include "snapsync/clock.h"
+#include "snapsync/codec.h"
+#include "snapsync/remote.h"
 
 enum kind {
 	FLAG,	/* int = 1 */
@@ -18,6 +20,7 @@ enum kind {
 	TEXT,	/* const char * */
 	NUMBER,	/* int, 0 or more */
 	CALL,	/* a function reads the value */
+	MAYBE,	/* ... which may be missing (NULL) */
 	SET,	/* the action */
 	ALWAYS	/* always on: accepted for rsync's users */
 };
@@ -70,6 +73,31 @@ static int set_fsync(struct config *c, const char *value, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "--fsync %s: batch or never", value);
 	c->no_sync = strcmp(value, "never") == 0;
+	return 0;
+}
+
+static int set_compress(struct config *c, const char *value, struct err *err)
+{
+	char *end;
+	long n;
+
+	c->pack = REMOTE_PACK_DEFAULT;
+	if (!value)
+		return 0;
+	c->pack = REMOTE_PACK_AUTO;
+	if (strcmp(value, "auto") == 0)
+		return 0;
+	c->pack = REMOTE_PACK_NONE;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	n = strtol(value, &end, 10);
+	if (*end || end == value || n < CODEC_LEVEL_MIN ||
+	    n > CODEC_LEVEL_MAX)
+		return err_set(err, ERR_USAGE,
+			       "--compress %s: auto, none, or a level from %d "
+			       "to %d",
+			       value, CODEC_LEVEL_MIN, CODEC_LEVEL_MAX);
+	c->pack = (int)n;
 	return 0;
 }
 
@@ -171,6 +199,8 @@ static const struct option table[] = {
 	 "turn runs of zeros into holes"},
 	{"one-file-system", 'x', NULL, FLAG, AT(one_file_system), NULL, 0,
 	 "do not go into other file systems"},
+	{"compress", 'z', "HOW", MAYBE, 0, set_compress, 0,
+	 "auto (default), none, or a level of zstd; -z: 3"},
 	{"checksum", 'c', NULL, FLAG, AT(checksum), NULL, 0,
 	 "at a first contact, compare content, not size and time"},
 	{"numeric-ids", 0, NULL, FLAG, AT(numeric_ids), NULL, 0,
@@ -250,6 +280,7 @@ static int apply(struct config *c, const struct option *o, const char *value,
 		*(int *)field = (int)n;
 		return 0;
 	case CALL:
+	case MAYBE:
 		return o->call(c, value, err);
 	case SET:
 		c->action = (enum config_action)o->value;
@@ -274,6 +305,8 @@ static int take_long(struct config *c, char **argv, int *i, struct err *err)
 		if (!o->argument && equals)
 			return err_set(err, ERR_USAGE, "--%s takes no value",
 				       o->name);
+		if (o->kind == MAYBE && !equals)
+			return apply(c, o, NULL, err);
 		if (o->argument && !equals && !argv[*i + 1])
 			return err_set(err, ERR_USAGE, "--%s needs a value",
 				       o->name);
@@ -297,7 +330,7 @@ static int take_short(struct config *c, char **argv, int *i, struct err *err)
 		if (k == OPTIONS)
 			return err_set(err, ERR_USAGE,
 				       "unknown option -%c (see --help)", *p);
-		if (table[k].argument) {
+		if (table[k].argument && table[k].kind != MAYBE) {
 			const char *value = p[1] ? p + 1 : argv[++*i];
 
 			if (!value)
@@ -358,6 +391,7 @@ int options_parse(int argc, char **argv, struct config *c, struct err *err)
 	c->max_delete = 50;
 	c->max_percent = c->max_default = 1;
 	c->timeout = 120;
+	c->pack = REMOTE_PACK_AUTO;
 	c->contimeout = 60;
 	r = filter_new(&c->filter, err);
 	for (i = 1; r == 0 && i < argc; i++) {
@@ -396,12 +430,13 @@ void options_help(void (*line)(const char *text))
 	for (k = 0; k < OPTIONS; k++) {
 		const struct option *o = &table[k];
 
-		snprintf(left, sizeof(left), "%c%c%s%s%s%s%s",
+		snprintf(left, sizeof(left), "%c%c%s%s%s%s%s%s%s",
 			 o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 			 o->name ? (o->letter ? ", " : "  ") : "",
 			 o->name ? "--" : "", o->name ? o->name : "",
-			 o->argument ? "=" : "",
-			 o->argument ? o->argument : "");
+			 o->kind == MAYBE ? "[" : "", o->argument ? "=" : "",
+			 o->argument ? o->argument : "",
+			 o->kind == MAYBE ? "]" : "");
 		snprintf(text, sizeof(text), "  %-28s %s", left, o->help);
 		line(text);
 	}

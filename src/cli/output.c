@@ -186,45 +186,56 @@ void output_number(const struct config *c, uint64_t n, char *out, size_t size)
 		snprintf(out, size, "%.2f%c", x, units[unit]);
 }
 
-static void traffic(const struct client *k, uint64_t *in, uint64_t *out)
+/* Counters of all connections of this run. */
+static struct traffic traffic_of(const struct client *k)
 {
-	*in = k->bytes_in;
-	*out = k->bytes_out;
-	if (k->remote) {
-		uint64_t i, o;
+	struct traffic t = k->traffic;
 
-		remote_counts(k->remote, &i, &o);
-		*in += i;
-		*out += o;
-	}
+	if (k->remote)
+		traffic_add(&t, k->remote);
+	return t;
+}
+
+void traffic_add(struct traffic *t, const struct remote *remote)
+{
+	uint64_t a, b;
+
+	remote_counts(remote, &a, &b);
+	t->in += a;
+	t->out += b;
+	remote_packed(remote, &a, &b);
+	t->packed_from += a;
+	t->packed_to += b;
 }
 
 void output_stats(struct client *k)
 {
 	static const struct ship_counts none;
 	const struct ship_counts *n = k->ship ? ship_counts(k->ship) : &none;
-	char literal[32], matched[32], sent[32], got[32];
-	uint64_t in, out;
+	char literal[32], matched[32], sent[32], got[32], from[32], to[32];
+	struct traffic t = traffic_of(k);
 	double elapsed = (double)(clock_mono() - k->started) / 1e9;
 
 	if (k->c->quiet)
 		return;
-	traffic(k, &in, &out);
 	output_number(k->c, n->literal, literal, sizeof(literal));
 	output_number(k->c, n->matched, matched, sizeof(matched));
-	output_number(k->c, out, sent, sizeof(sent));
-	output_number(k->c, in, got, sizeof(got));
+	output_number(k->c, t.packed_from, from, sizeof(from));
+	output_number(k->c, t.packed_to, to, sizeof(to));
+	output_number(k->c, t.out, sent, sizeof(sent));
+	output_number(k->c, t.in, got, sizeof(got));
 	if (k->c->stats)
 		printf("Entries scanned: %" PRIu64 "\nChanges found: %" PRIu64
 		       "\nOperations sent: %" PRIu64
 		       "\nOperations failed: %" PRIu64 "\nFiles sent: %" PRIu64
 		       "\nMoves: %" PRIu64 "\nDeletes: %" PRIu64
 		       "\nLiteral data: %s bytes\nMatched data: %s bytes"
+		       "\nCompressed data: %s bytes to %s bytes"
 		       "\nBytes sent: %s\n"
 		       "Bytes received: %s\nElapsed: %.3f s\n",
 		       k->pass.entries, k->pass.changes, n->operations,
 		       n->failed, n->files, n->moves, n->deletes, literal,
-		       matched, sent, got, elapsed);
+		       matched, from, to, sent, got, elapsed);
 	else if (k->c->verbose)
 		printf("sent %s bytes, received %s bytes, %.2f seconds%s\n",
 		       sent, got, elapsed, k->c->dry ? " (dry run)" : "");

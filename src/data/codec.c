@@ -5,6 +5,7 @@
 
 struct codec {
 	ZSTD_CCtx *pack;
+	int level, next_level;
 	ZSTD_DCtx *unpack;
 };
 
@@ -24,6 +25,8 @@ int codec_new(enum codec_way way, int level, struct codec **out,
 	size_t bad = 0;
 
 	*out = NULL;
+	if (c)
+		c->level = c->next_level = level;
 	if (c && way == CODEC_PACK) {
 		c->pack = ZSTD_createCCtx();
 		if (c->pack) {
@@ -49,8 +52,13 @@ int codec_new(enum codec_way way, int level, struct codec **out,
 	return 0;
 }
 
-int codec_pack(struct codec *c, const void *bytes, size_t len, struct buf *out,
-	       struct err *err)
+void codec_set_level(struct codec *c, int level)
+{
+	c->next_level = level;
+}
+
+static int pack_how(struct codec *c, const void *bytes, size_t len,
+		    ZSTD_EndDirective how, struct buf *out, struct err *err)
 {
 	ZSTD_inBuffer in = {bytes, len, 0};
 	ZSTD_outBuffer o;
@@ -65,13 +73,32 @@ int codec_pack(struct codec *c, const void *bytes, size_t len, struct buf *out,
 		o.dst = out->data + out->len;
 		o.size = out->cap - out->len;
 		o.pos = 0;
-		left = ZSTD_compressStream2(c->pack, &o, &in, ZSTD_e_flush);
+		left = ZSTD_compressStream2(c->pack, &o, &in, how);
 		if (ZSTD_isError(left))
 			return err_set(err, ERR_MEMORY, "zstd: %s",
 				       ZSTD_getErrorName(left));
 		out->len += o.pos;
 	} while (left > 0 || in.pos < in.size);
 	return 0;
+}
+
+int codec_pack(struct codec *c, const void *bytes, size_t len, struct buf *out,
+	       struct err *err)
+{
+	int r = 0;
+
+	if (c->next_level != c->level) {
+		/* Another level wants a new frame of zstd's. */
+		r = pack_how(c, "", 0, ZSTD_e_end, out, err);
+		if (r == 0 &&
+		    ZSTD_isError(ZSTD_CCtx_setParameter(
+			    c->pack, ZSTD_c_compressionLevel, c->next_level)))
+			r = err_set(err, ERR_MEMORY, "zstd: level %d",
+				    c->next_level);
+		c->level = c->next_level;
+	}
+	return r < 0 ? r
+		     : pack_how(c, bytes, len, ZSTD_e_flush, out, err);
 }
 
 int codec_unpack(struct codec *c, const void *bytes, size_t len, size_t max,
@@ -93,7 +120,10 @@ int codec_unpack(struct codec *c, const void *bytes, size_t len, size_t max,
 			return err_set(err, ERR_PROTOCOL, "zstd: %s",
 				       ZSTD_getErrorName(left));
 		out->len += o.pos;
-		/* Room was left: zstd has nothing more to give. */
+		/* Room was left: zstd has nothing more to give, unless this
+		 * was the end of one of its frames. */
+		if (o.pos < o.size && left == 0 && in.pos < in.size)
+			continue;
 		if (o.pos < o.size)
 			break;
 		if (out->len == limit && in.pos == in.size)

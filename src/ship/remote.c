@@ -214,23 +214,58 @@ static int receive(struct remote *r, struct err *err)
 	return e < 0 ? e : 1;
 }
 
-/* Hand the link as much of out as it takes. */
+/* 1 all of it was taken, 0 the link is full. */
+static int write_some(struct remote *r, const struct buf *b, size_t *at,
+		      size_t end, struct err *err)
+{
+	int64_t start = clock_mono();
+	size_t first = *at;
+	ssize_t n = 1;
+
+	while (n > 0 && *at < end) {
+		n = link_write(r->link, b->data + *at, end - *at, err);
+		if (n > 0)
+			*at += (size_t)n;
+	}
+	pack_wrote(r->pack, clock_mono() - start, *at - first);
+	return n < 0 ? (int)n : n > 0;
+}
+
+size_t remote_waiting(const struct remote *r)
+{
+	return r->wire.len - r->wire_at + r->out.len - r->out_at;
+}
+
+/* Hand the link as much of what is waiting as it takes.  Between frames only:
+ * whole ones are packed. */
 int remote_push(struct remote *r, struct err *err)
 {
-	ssize_t n;
+	size_t len;
+	int e = 1;
 
-	while (r->out_at < r->out.len) {
-		n = link_write(r->link, r->out.data + r->out_at,
-			       r->out.len - r->out_at, err);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return 0;
-		r->out_at += (size_t)n;
+	while (e > 0 && remote_waiting(r) > 0) {
+		if (r->wire_at < r->wire.len) {
+			e = write_some(r, &r->wire, &r->wire_at, r->wire.len,
+				       err);
+		} else if (r->out_at < r->plain_to) {
+			e = write_some(r, &r->out, &r->out_at, r->plain_to,
+				       err);
+		} else {
+			buf_clear(&r->wire);
+			r->wire_at = 0;
+			e = pack_next(r->pack, &r->out, r->out_at, &len,
+				      &r->wire, err);
+			if (e > 0)
+				r->out_at += len;
+			r->plain_to = r->out_at + (e == 0 ? len : 0);
+			e = e < 0 ? e : 1;
+		}
 	}
-	buf_clear(&r->out);
-	r->out_at = 0;
-	return 0;
+	if (r->out_at == r->out.len) {
+		buf_clear(&r->out);
+		r->out_at = r->plain_to = 0;
+	}
+	return e < 0 ? e : 0;
 }
 
 static int send_number(struct remote *r, enum msg_type type, uint64_t n,
@@ -256,7 +291,7 @@ static int watch_silence(struct remote *r, struct err *err)
 			       "the helper was silent for %d seconds",
 			       r->o.timeout);
 	if (now - r->heard > limit / 2 && now - r->asked > limit / 2 &&
-	    r->out.len < OUT_BYTES / 2) {
+	    remote_waiting(r) < OUT_BYTES / 2) {
 		r->asked = now;
 		return send_number(r, MSG_PING, (uint64_t)now, err);
 	}
@@ -274,6 +309,7 @@ static int stopped(const struct remote *r, struct err *err)
 int remote_turn(struct remote *r, int wait_ms, struct err *err)
 {
 	int want = LINK_READ, e = remote_push(r, err);
+	int64_t start;
 
 	if (e == 0)
 		e = receive(r, err);
@@ -282,11 +318,14 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 	e = stopped(r, err);
 	if (e < 0)
 		return e;
-	if (r->out_at < r->out.len)
+	if (remote_waiting(r))
 		want |= LINK_WRITE;
 	if (wait_ms < 0 || wait_ms > 1000)
 		wait_ms = 1000;
+	start = clock_mono();
 	e = link_wait(r->link, want, wait_ms, err);
+	if (want & LINK_WRITE)
+		pack_waited(r->pack, clock_mono() - start);
 	return e < 0 ? e : watch_silence(r, err);
 }
 
@@ -294,7 +333,7 @@ int remote_flush_to(struct remote *r, size_t keep, struct err *err)
 {
 	int e = remote_push(r, err);
 
-	while (e == 0 && r->out.len - r->out_at > keep)
+	while (e == 0 && remote_waiting(r) > keep)
 		e = remote_turn(r, -1, err);
 	return e;
 }
@@ -341,13 +380,18 @@ int remote_open(struct link *link, const struct msg_hello *hello,
 	r->heard = r->asked = clock_mono();
 	buf_init(&r->in, IN_BYTES);
 	buf_init(&r->out, OUT_BYTES);
+	buf_init(&r->wire, MSG_PAYLOAD_MAX + FRAME_HEADER);
 	buf_init(&r->welcome_bytes, MSG_PAYLOAD_MAX);
-	e = greet(r, hello, err);
+	e = pack_new(&r->pack, err);
+	if (e == 0)
+		e = greet(r, hello, err);
 	if (e == 0 && (r->welcome.version < hello->version_min ||
 		       r->welcome.version > hello->version_max ||
 		       (r->welcome.features & ~hello->features)))
 		e = err_set(err, ERR_PROTOCOL,
 			    "the helper chose what was not offered");
+	if (e == 0 && r->welcome.features & MSG_FEATURE_PACK)
+		pack_set_mode(r->pack, o->pack);
 	if (e < 0) {
 		remote_close(r);
 		return e;
@@ -414,6 +458,11 @@ void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out)
 	link_counts(r->link, in, out);
 }
 
+void remote_packed(const struct remote *r, uint64_t *in, uint64_t *out)
+{
+	pack_counts(r->pack, in, out);
+}
+
 void remote_close(struct remote *r)
 {
 	struct err ignored;
@@ -421,7 +470,7 @@ void remote_close(struct remote *r)
 
 	if (!r)
 		return;
-	if (r->greeted && r->out.len == 0 &&
+	if (r->greeted && remote_waiting(r) == 0 &&
 	    frame_begin(&r->out, MSG_BYE, 0, &mark, &ignored) == 0 &&
 	    frame_end(&r->out, &mark, &ignored) == 0) {
 		remote_push(r, &ignored);
@@ -431,6 +480,8 @@ void remote_close(struct remote *r)
 	link_close(r->link);
 	buf_release(&r->in);
 	buf_release(&r->out);
+	buf_release(&r->wire);
+	pack_free(r->pack);
 	buf_release(&r->welcome_bytes);
 	free(r->events);
 	free(r);

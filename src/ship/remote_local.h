@@ -1,5 +1,5 @@
-/* What the two files of the helper as a sink share: remote.c (session, frames
- * in, waiting) and remote_sink.c (frames out). */
+/* What the files of the helper as a sink share: remote.c (session, frames in,
+ * waiting), remote_sink.c (frames out) and pack.c (how they go). */
 #ifndef SNAPSYNC_REMOTE_LOCAL_H
 #define SNAPSYNC_REMOTE_LOCAL_H
 
@@ -11,7 +11,11 @@ struct remote {
 	struct link *link;
 	struct remote_options o;
 	struct buf in, out;
-	size_t out_at;		/* of out, handed to the link already */
+	size_t out_at;		/* of out, handed on already */
+	size_t plain_to;	/* ... and up to here it shall go as it is */
+	struct buf wire;	/* a PACK on its way */
+	size_t wire_at;
+	struct pack *pack;
 	uint64_t credit;
 	struct msg_welcome welcome;
 	struct buf welcome_bytes;	/* owns the welcome's views */
@@ -31,6 +35,23 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err);
 int remote_push(struct remote *r, struct err *err);
 /* ... until at most `keep` bytes wait. */
 int remote_flush_to(struct remote *r, size_t keep, struct err *err);
+
+/* Bytes that wait here. */
+size_t remote_waiting(const struct remote *r);
+
+/* pack.c */
+/* Packs nothing until it is told how: REMOTE_PACK_... or a level. */
+int pack_new(struct pack **out, struct err *err);
+void pack_set_mode(struct pack *p, int mode);
+void pack_free(struct pack *p);
+/* The next block of the frames that lie in `from` at `at`: *len bytes of them.
+ * 1 packed, as a frame appended to wire; 0 they shall go as they are. */
+int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
+	      struct buf *wire, struct err *err);
+/* What the link took, in which time; how long it had no room. */
+void pack_wrote(struct pack *p, int64_t ns, size_t bytes);
+void pack_waited(struct pack *p, int64_t ns);
+void pack_counts(const struct pack *p, uint64_t *in, uint64_t *out);
 
 /* remote_sink.c */
 extern const struct sink_ops remote_sink_ops;

@@ -4,6 +4,7 @@
 #include "remote_local.h"
 
 #define OUT_FLUSH (256u * 1024u)	/* bytes that wait before they are handed over */
+#define OUT_FULL (1024u * 1024u)	/* ... and before somebody waits for the link */
 
 /* A frame of at most `size` payload bytes begins; credit is there for it. */
 int remote_begin(struct remote *r, enum msg_type type, unsigned stream,
@@ -12,13 +13,16 @@ int remote_begin(struct remote *r, enum msg_type type, unsigned stream,
 	int e = 0;
 
 	size += FRAME_HEADER;
-	if (r->out.len - r->out_at + size > OUT_FLUSH)
-		e = remote_flush_to(r, OUT_FLUSH / 2, err);
+	if (r->out.len - r->out_at + size > OUT_FULL)
+		e = remote_flush_to(r, OUT_FULL / 2, err);
+	else if (r->out.len - r->out_at + size > OUT_FLUSH)
+		e = remote_push(r, err);
 	while (e == 0 && type >= MSG_STAGE && type <= MSG_COMMIT &&
 	       r->credit < size)
 		e = remote_turn(r, -1, err);
-	if (e == 0 && r->out_at) {
+	if (e == 0 && r->out_at > OUT_FULL) {
 		buf_consume(&r->out, r->out_at);
+		r->plain_to -= r->out_at;
 		r->out_at = 0;
 	}
 	return e < 0 ? e : frame_begin(&r->out, type, stream, mark, err);

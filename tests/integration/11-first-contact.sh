@@ -46,4 +46,10 @@ ok "-c: equal" same "$T/src" "$T/dst7"
 # the state is lost: nothing is deleted
 rm "$T/src/d/f3"; rm -rf "$T/state"
 run_sync "$T/src" "$T/dst7"; ok "state lost: no delete" test -f "$T/dst7/d/f3"
+rm "$T/dst7/d/f3"; rm -rf "$T/state"; echo more >"$T/src/d/f4"; run_sync --delete "$T/src" "$T/dst7"; ok "state lost, and a change" same "$T/src" "$T/dst7"
+# two state databases take turns at one destination
+for n in 1 2 3; do for s in A B; do
+	echo $n$s >"$T/src/d/f$n$s"; run_sync --state-dir "$T/turn$s" "$T/src" "$T/dst7"
+	ok "two states in turn: $n $s" same "$T/src" "$T/dst7"
+done; done
 finish

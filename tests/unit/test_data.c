@@ -131,6 +131,16 @@ static void test_codec__round_trip_with_history(void **state)
 		assert_int_equal(codec_unpack(unpack, b.data, b.len, 100, &back, &err), 0);
 		assert_int_equal(back.len, i);
 	}
+	/* another level from the next block on */
+	for (i = 1; i < 8; i++) {
+		buf_clear(&b);
+		buf_clear(&back);
+		codec_set_level(pack, i % 2 ? 7 : 2);
+		assert_int_equal(codec_pack(pack, p, 100000, &b, &err), 0);
+		assert_int_equal(codec_unpack(unpack, b.data, b.len, 100000, &back, &err), 0);
+		assert_int_equal(back.len, 100000);
+		assert_memory_equal(back.data, p, 100000);
+	}
 	codec_free(pack);
 	codec_free(unpack);
 	buf_release(&b);

@@ -1,0 +1,203 @@
+/*
+ * What goes out, packed or as it is.  Frames wait in remote.out; whenever the
+ * link has taken what it was given, the next block of whole frames is either
+ * handed over as it is or becomes one PACK frame.
+ *
+ * auto: small frames (operations, paths, little files) are always packed: they
+ * cost far more in being handled than in being packed.  A block of content is
+ * packed if  p + q * l < l,  where p is what packing a byte takes, q the share
+ * that is left of it, and l what a byte costs on the link: the time spent in
+ * writing, encryption included, and in waiting for room; twice the writing,
+ * since what is encrypted here is decrypted there.  Where that does not pay
+ * (the link is fast, or the content packed already), 1, 2, 4 ... 64 blocks go
+ * as they are before the next one is tried.  The first of the content is packed
+ * in any case, if it packs at all: buffers on the way make every link look fast
+ * at first.
+ */
+#include <stdlib.h>
+
+#include "remote_local.h"
+#include "snapsync/clock.h"
+#include "snapsync/codec.h"
+
+#define SMALL_FRAME 4096u	/* bytes, the mean of a block */
+#define SKIP_MAX 64u		/* blocks */
+#define METER_BYTES (4u << 20)	/* older measurements count half */
+#define SAMPLE_BYTES 32768u	/* less says more of calls than of bytes */
+#define EARLY_BYTES (4u << 20)	/* of content: until then a slow link may look fast */
+#define LEVEL_DEFAULT 3		/* -z */
+
+/* auto's level, by the ns that each byte waits for room on the link: a slower
+ * one leaves more time. */
+static const struct {
+	double wait;
+	int level;
+} levels[] = {{400, 7}, {50, 3}, {0, 1}};
+
+struct meter {
+	uint64_t ns, bytes;
+};
+
+struct pack {
+	int mode;		/* REMOTE_PACK_..., or a level */
+	struct codec *codec;
+	int level;
+	struct meter writing, waiting;	/* on the link */
+	struct meter packing;
+	struct meter left;		/* not ns: bytes of that many bytes */
+	uint64_t content;		/* bytes of it packed so far */
+	unsigned skip, back_off;	/* blocks */
+	uint64_t in, out;		/* bytes packed so far, and into what */
+};
+
+int pack_new(struct pack **out, struct err *err)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	(*out)->mode = REMOTE_PACK_NONE;
+	return 0;
+}
+
+void pack_set_mode(struct pack *p, int mode)
+{
+	p->mode = mode;
+}
+
+void pack_free(struct pack *p)
+{
+	if (p)
+		codec_free(p->codec);
+	free(p);
+}
+
+void pack_counts(const struct pack *p, uint64_t *in, uint64_t *out)
+{
+	*in = p->in;
+	*out = p->out;
+}
+
+static void meter_add(struct meter *m, int64_t ns, size_t bytes)
+{
+	m->ns += ns > 0 ? (uint64_t)ns : 0;
+	m->bytes += bytes;
+	if (m->bytes > METER_BYTES) {
+		m->ns /= 2;
+		m->bytes /= 2;
+	}
+}
+
+static double mean(const struct meter *m)
+{
+	return m->bytes ? (double)m->ns / (double)m->bytes : 0;
+}
+
+void pack_wrote(struct pack *p, int64_t ns, size_t bytes)
+{
+	if (bytes >= SAMPLE_BYTES)
+		meter_add(&p->writing, ns, bytes);
+	meter_add(&p->waiting, 0, bytes);
+}
+
+void pack_waited(struct pack *p, int64_t ns)
+{
+	meter_add(&p->waiting, ns, 0);
+}
+
+/* After a block of content was packed: was it worth it? */
+static void judge(struct pack *p)
+{
+	double link = 2 * mean(&p->writing) + mean(&p->waiting);
+	bool early = p->content < EARLY_BYTES && mean(&p->left) < 0.9;
+
+	if (early || mean(&p->packing) + mean(&p->left) * link < link) {
+		p->back_off = 0;
+	} else {
+		p->back_off = p->back_off ? p->back_off * 2 : 1;
+		if (p->back_off > SKIP_MAX)
+			p->back_off = SKIP_MAX;
+	}
+	p->skip = p->back_off;
+}
+
+/* The codec at the level that suits the link; a level only ever rises. */
+static int ready(struct pack *p, struct err *err)
+{
+	int level = p->mode == REMOTE_PACK_DEFAULT ? LEVEL_DEFAULT : p->mode;
+	double wait = p->waiting.bytes > SAMPLE_BYTES ? mean(&p->waiting) : 0;
+	size_t i;
+
+	for (i = 0; p->mode == REMOTE_PACK_AUTO; i++) {
+		level = levels[i].level;
+		if (wait >= levels[i].wait)
+			break;
+	}
+	if (!p->codec) {
+		p->level = level;
+		return codec_new(CODEC_PACK, level, &p->codec, err);
+	}
+	if (level > p->level) {
+		p->level = level;
+		codec_set_level(p->codec, level);
+	}
+	return 0;
+}
+
+/* Whole frames from `at` on, of `most` bytes together at most, or one. */
+static size_t block(const struct buf *b, size_t at, size_t most,
+		    size_t *frames)
+{
+	size_t len = 0, size;
+
+	*frames = 0;
+	while (at + len < b->len) {
+		struct view v = view_of(b->data + at + len,
+					b->len - at - len);
+
+		size = FRAME_HEADER + (size_t)view_u32(&v);
+		if (*frames && len + size > most)
+			break;
+		len += size;
+		++*frames;
+	}
+	return len;
+}
+
+int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
+	      struct buf *wire, struct err *err)
+{
+	struct frame_mark mark = {0};
+	size_t frames, before;
+	int64_t start;
+	bool small;
+	int r;
+
+	*len = block(from, at, MSG_PACK_MAX, &frames);
+	small = *len / frames < SMALL_FRAME;
+	if (p->mode == REMOTE_PACK_NONE || *len > MSG_PACK_MAX)
+		return 0;
+	if (p->mode == REMOTE_PACK_AUTO && !small && p->skip) {
+		p->skip--;
+		*len = block(from, at, MSG_DATA_MAX, &frames);
+		return 0;
+	}
+	start = clock_mono();
+	r = ready(p, err);
+	if (r == 0)
+		r = frame_begin(wire, MSG_PACK, 0, &mark, err);
+	before = wire->len;
+	if (r == 0)
+		r = codec_pack(p->codec, from->data + at, *len, wire, err);
+	if (r < 0)
+		return r;
+	p->in += *len;
+	p->out += wire->len - before;
+	if (!small) {
+		meter_add(&p->packing, clock_mono() - start, *len);
+		meter_add(&p->left, (int64_t)(wire->len - before), *len);
+		p->content += *len;
+		judge(p);
+	}
+	r = frame_end(wire, &mark, err);
+	return r < 0 ? r : 1;
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Slow and distant links: compression where it helps, and no round trips.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-sshd.sh"
+. "$(dirname "$0")/lib-relay.sh"
+need awk date
+sshd_start || { ok "an sshd of our own" false; finish; }
+unset SSH_AUTH_SOCK
+helper="--helper-path $BUILD/snapsync-helper"
+n=0 keep=
+# timed HOST options...: a first copy of $S; sets ms
+timed() {
+	host=$1; shift; n=$((n + 1)); begin=$(date +%s%N)
+	run_sync --state-dir "$T/st$n" --ssh-config "$T/ssh/relay_config" $helper --stats "$@" "$S" "$host:$T/d$n"
+	ms=$((($(date +%s%N) - begin) / 1000000))
+	same "$S" "$T/d$n" || { rc=99; echo "# not equal: $errors"; }
+	[ -n "$keep" ] || rm -rf "$T/d$n" "$T/st$n"
+}
+less() { ok "$1: $2 < $3" test "$2" -lt "$3"; }
+# What packs well, and what does not.
+S=$T/text; mkdir -p "$S/many"; cp -R src man include tests "$S/many"
+cat "$BUILD/snapsync" "$BUILD/libsnapsync.a" "$BUILD/snapsync-helper" | head -c 4000000 >"$S/big"; seq 1 300000 >>"$S/big"
+relay_start --rate 2000000
+timed relayed --compress=none; none=$ms; is "a slow link, none" $rc 0
+is "none packs nothing" "$(stat_of 'Compressed data')" 0
+timed relayed; auto=$ms; is "a slow link, auto" $rc 0; less "auto is faster" $((auto * 2)) "$none"
+timed relayed -z; less "-z is faster" $((ms * 2)) "$none"; z=$(stat_of 'Bytes sent')
+timed relayed --compress=12; less "a higher level sends less" "$(stat_of 'Bytes sent')" "$z"
+S=$T/random; mkdir "$S"; head -c 6000000 /dev/urandom >"$S/big"
+timed relayed; less "what does not pack: bytes" "$(stat_of 'Bytes sent')" 6060000; slow=$ms
+less "and is soon left alone: bytes tried" "$(stat_of 'Compressed data')" 3000000
+timed relayed --compress=none; less "auto takes no longer" "$slow" $((ms * 120 / 100 + 200))
+relay_stop
+# A fast link: auto is not slower than none, by the best of five.
+S=$T/text; for i in 1 2 3 4 5 6; do cp "$S/big" "$S/big$i"; echo $i >>"$S/big$i"; done
+relay_start
+best_none=999999 best_auto=999999
+for i in 1 2 3 4 5; do
+	timed testhost --compress=none; [ $ms -gt $best_none ] || best_none=$ms
+	timed testhost; [ $ms -gt $best_auto ] || best_auto=$ms
+done
+less "a fast link: auto" "$best_auto" $((best_none * 115 / 100 + 30))
+relay_stop
+# A distant one, a round trip takes 100 ms: 10,000 small files.  (ext4 is slow
+# to give the numbers of deleted files again: nothing is deleted here.)
+keep=1
+S=$T/small; mkdir "$S"
+awk -v d="$S" 'BEGIN { for (i = 0; i < 100; i++) { system("mkdir " d "/" i); for (k = 0; k < 100; k++) { f = d "/" i "/" k; print i, k, i * k > f; close(f) } } }'
+relay_start --delay 50
+timed testhost; direct=$ms; is "10,000 small files, direct" $rc 0
+timed relayed; is "and far away" $rc 0; less "no round trips: ms" "$ms" $((direct * 3 / 2 + 2000))
+relay_stop
+finish
