@@ -29,6 +29,7 @@ struct remote;
 struct remote_options {
 	int timeout;		/* seconds of silence; 0: for ever */
 	int pack;
+	uint64_t rate;		/* bytes a second out at most; 0: no limit */
 	const volatile int *stop;
 	const struct log *log;
 };

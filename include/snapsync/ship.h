@@ -42,6 +42,17 @@ struct ship_counts {
 	uint64_t matched;	/* content bytes that the destination had */
 };
 
+/* How far a run is.  The work is bytes of content, and for each operation as
+ * much as for SHIP_OPERATION bytes; what is to be done is an estimate. */
+#define SHIP_OPERATION 4096u
+
+struct ship_progress {
+	uint64_t done, total;	/* work */
+	uint64_t content;	/* bytes: of it, content so far */
+	struct view path;	/* what is at hand */
+	bool over, complete;	/* the run is over; it came to its end */
+};
+
 struct ship_options {
 	const struct filter *filter;
 	bool delete_extras;	/* --delete */
@@ -55,6 +66,9 @@ struct ship_options {
 	const struct log *log;
 	void (*report)(void *arg, const struct ship_report *report);
 	void *report_arg;
+	/* May be NULL; called often. */
+	void (*progress)(void *arg, const struct ship_progress *p);
+	void *progress_arg;
 };
 
 struct ship;

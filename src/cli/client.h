@@ -15,7 +15,17 @@
 #include "snapsync/pass.h"
 #include "snapsync/ship.h"
 
+/* The line of -P. */
+struct ticker {
+	int64_t started, shown;	/* mono ns */
+	uint64_t work, content;	/* when it was shown last */
+	double percent;		/* never less than before */
+	double rate, pace;	/* content, work: a second, smoothed */
+	bool terminal, on_screen;
+};
+
 struct output {
+	struct ticker ticker;
 	const struct config *c;
 	FILE *log_file;
 	struct log log;
@@ -49,6 +59,10 @@ void traffic_add(struct traffic *t, const struct remote *remote);
 int output_open(struct output *o, const struct config *c, struct err *err);
 void output_close(struct output *o);
 void output_report(void *output, const struct ship_report *r);
+/* -P: one line that is written over, or on no terminal a line now and then. */
+void output_tick(void *output, const struct ship_progress *p);
+/* Off with that line, before another one is printed. */
+void output_clear(struct output *o);
 void output_error(struct output *o, const struct err *err);
 void output_stats(struct client *k);
 void output_progress(struct client *k);

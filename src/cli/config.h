@@ -27,6 +27,8 @@ struct config {
 	const char *src, *dest;
 	struct dest_spec to;
 	double interval;	/* seconds; 0: one pass */
+	uint64_t rate;		/* --bwlimit: bytes a second; 0: no limit */
+	int progress;
 	int dry, itemize, verbose, quiet, stats, human;
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
 	int numeric_ids, no_sync, accept_new;

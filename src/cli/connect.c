@@ -87,7 +87,7 @@ static int open_link(struct client *k, struct link **link, struct err *err)
 
 int connect_open(struct client *k, struct err *err)
 {
-	struct remote_options o = {k->c->timeout, k->c->pack, k->stop,
+	struct remote_options o = {k->c->timeout, k->c->pack, k->c->rate, k->stop,
 				   &k->out.log};
 	struct msg_hello hello;
 	struct link *link;

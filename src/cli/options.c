@@ -101,6 +101,38 @@ static int set_compress(struct config *c, const char *value, struct err *err)
 	return 0;
 }
 
+/* rsync's: a number of KiB, or with a unit; K, KiB: 1024, KB: 1000 bytes. */
+static int set_rate(struct config *c, const char *value, struct err *err)
+{
+	static const char units[] = "bkmgt";
+	const char *unit;
+	double x, base = 1024;
+	int power = 1;
+	char *end;
+
+	errno = 0;
+	x = strtod(value, &end);
+	unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (unit) {
+		power = (int)(unit - units);
+		end++;
+		if (power && (strcmp(end, "B") == 0 || strcmp(end, "b") == 0))
+			base = 1000;
+		if (power && *end && (base < 1024 || strcmp(end, "iB") == 0))
+			end += strlen(end);
+	}
+	while (power-- > 0)
+		x *= base;
+	if (errno || end == value || *end || !(x >= 0) || x > 1e15 ||
+	    (x > 0 && x < 512))
+		return err_set(err, ERR_USAGE,
+			       "--bwlimit %s: KiB a second, or with a unit such "
+			       "as 1.5M; 0 is no limit",
+			       value);
+	c->rate = (uint64_t)x;
+	return 0;
+}
+
 static int add_exclude(struct config *c, const char *value, struct err *err)
 {
 	return filter_exclude(c->filter, value, err);
@@ -175,6 +207,8 @@ static const struct option table[] = {
 	 "print the names of changed entries (twice: more)"},
 	{"quiet", 'q', NULL, FLAG, AT(quiet), NULL, 0,
 	 "print nothing but errors"},
+	{"progress", 'P', NULL, FLAG, AT(progress), NULL, 0,
+	 "show how far the run is, its rate, and how long it will take"},
 	{"stats", 0, NULL, FLAG, AT(stats), NULL, 0,
 	 "print counters at the end"},
 	{"human-readable", 'h', NULL, FLAG, AT(human), NULL, 0,
@@ -205,6 +239,8 @@ static const struct option table[] = {
 	 "at a first contact, compare content, not size and time"},
 	{"numeric-ids", 0, NULL, FLAG, AT(numeric_ids), NULL, 0,
 	 "keep owners by number, not by name"},
+	{"bwlimit", 0, "RATE", CALL, 0, set_rate, 0,
+	 "send at most RATE KiB a second, or with a unit (1.5M)"},
 	{"timeout", 0, "SECS", NUMBER, AT(timeout), NULL, 0,
 	 "give up after SECS of silence (default 120, 0: never)"},
 	{"contimeout", 0, "SECS", NUMBER, AT(contimeout), NULL, 0,

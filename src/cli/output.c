@@ -25,6 +25,7 @@ static void write_line(void *arg, enum log_level level, const char *line)
 	to_log_file(o, line);
 	if (o->c->quiet && level > LOG_ERROR)
 		return;
+	output_clear(o);
 	fprintf(stderr, "snapsync: %s\n", line);
 }
 
@@ -159,6 +160,8 @@ void output_report(void *arg, const struct ship_report *r)
 	to_log_file(o, line);
 	if (o->c->quiet)
 		return;
+	if (o->c->itemize || o->c->verbose)
+		output_clear(o);
 	if (o->c->itemize)
 		printf("%s\n", line);
 	else if (o->c->verbose && r->op == JOURNAL_REMOVE)

@@ -64,6 +64,10 @@ static int make_ship(struct client *k, struct err *err)
 		.log = &k->out.log,
 		.report = output_report,
 		.report_arg = &k->out,
+		.progress = c->progress && !c->quiet && !c->dry
+				    ? output_tick
+				    : NULL,
+		.progress_arg = &k->out,
 	};
 	int r = db_begin(store_db(k->store), err);
 

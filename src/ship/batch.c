@@ -165,6 +165,7 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	if (r < 0)
 		return r;
 	count(h, op);
+	progress_operation(h, m.path.path);
 	h->batch_bytes += op->bytes;
 	if (h->o.report && !op->silent) {
 		op->report.op = op->op;

@@ -12,6 +12,7 @@
 #define OUT_BYTES (4u * 1024u * 1024u)
 #define READ_BYTES (128u * 1024u)
 #define EVENTS_MAX 70000u
+#define PACE_MS 20	/* --bwlimit: how often something may go */
 
 static int take_refuse(struct view payload, struct err *err)
 {
@@ -214,18 +215,44 @@ static int receive(struct remote *r, struct err *err)
 	return e < 0 ? e : 1;
 }
 
+/* Bytes that --bwlimit lets go now: what has gathered since the last time, a
+ * tenth of a second's worth at most, so that the line is used evenly. */
+static size_t allowed(struct remote *r, size_t wanted)
+{
+	double most = (double)r->o.rate / 10 + 1, least = most * PACE_MS / 100;
+	int64_t now = clock_mono();
+
+	if (!r->o.rate)
+		return wanted;
+	r->allowed += (double)(now - r->paced) * (double)r->o.rate / 1e9;
+	if (r->allowed > most)
+		r->allowed = most;
+	r->paced = now;
+	/* Not in dribs and drabs. */
+	if (least > (double)wanted)
+		least = (double)wanted;
+	r->held = r->allowed < least;
+	if (r->held)
+		return 0;
+	return r->allowed < (double)wanted ? (size_t)r->allowed : wanted;
+}
+
 /* 1 all of it was taken, 0 the link is full. */
 static int write_some(struct remote *r, const struct buf *b, size_t *at,
 		      size_t end, struct err *err)
 {
 	int64_t start = clock_mono();
-	size_t first = *at;
+	size_t first = *at, most;
 	ssize_t n = 1;
 
+	r->held = false;
 	while (n > 0 && *at < end) {
-		n = link_write(r->link, b->data + *at, end - *at, err);
+		most = allowed(r, end - *at);
+		n = most ? link_write(r->link, b->data + *at, most, err) : 0;
 		if (n > 0)
 			*at += (size_t)n;
+		if (n > 0 && r->o.rate)
+			r->allowed -= (double)n;
 	}
 	pack_wrote(r->pack, clock_mono() - start, *at - first);
 	return n < 0 ? (int)n : n > 0;
@@ -318,13 +345,15 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 	e = stopped(r, err);
 	if (e < 0)
 		return e;
-	if (remote_waiting(r))
-		want |= LINK_WRITE;
 	if (wait_ms < 0 || wait_ms > 1000)
 		wait_ms = 1000;
+	if (remote_waiting(r) && !r->held)
+		want |= LINK_WRITE;
+	else if (remote_waiting(r) && wait_ms > PACE_MS)
+		wait_ms = PACE_MS;
 	start = clock_mono();
 	e = link_wait(r->link, want, wait_ms, err);
-	if (want & LINK_WRITE)
+	if (remote_waiting(r))
 		pack_waited(r->pack, clock_mono() - start);
 	return e < 0 ? e : watch_silence(r, err);
 }
@@ -377,7 +406,7 @@ int remote_open(struct link *link, const struct msg_hello *hello,
 	r->sink.ops = &remote_sink_ops;
 	r->link = link;
 	r->o = *o;
-	r->heard = r->asked = clock_mono();
+	r->heard = r->asked = r->paced = clock_mono();
 	buf_init(&r->in, IN_BYTES);
 	buf_init(&r->out, OUT_BYTES);
 	buf_init(&r->wire, MSG_PAYLOAD_MAX + FRAME_HEADER);

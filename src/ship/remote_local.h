@@ -16,6 +16,9 @@ struct remote {
 	struct buf wire;	/* a PACK on its way */
 	size_t wire_at;
 	struct pack *pack;
+	double allowed;		/* --bwlimit: bytes that may go now ... */
+	int64_t paced;		/* ... as of then (mono ns) */
+	bool held;		/* the limit holds bytes back, not the link */
 	uint64_t credit;
 	struct msg_welcome welcome;
 	struct buf welcome_bytes;	/* owns the welcome's views */

@@ -107,6 +107,8 @@ static int read_hole(struct reading *rd, uint64_t length, struct err *err)
 		hash_update(rd->h->hash, zero, n);
 		left -= n;
 	}
+	if (rd->emit)
+		progress_content(rd->h, length);
 	return rd->emit ? emit_hole(rd->h, length, err) : breathe(rd, err);
 }
 
@@ -146,8 +148,10 @@ static int read_data(struct reading *rd, uint64_t at, uint64_t end,
 			continue;
 		}
 		hash_update(h->hash, p, want);
-		if (rd->emit)
+		if (rd->emit) {
+			progress_content(h, want);
 			r = emit_filled(h, want, err);
+		}
 		if (r == 0)
 			r = breathe(rd, err);
 	}
@@ -192,6 +196,7 @@ static int read_small(struct reading *rd, const struct attr *have,
 		return (int)n;
 	if ((uint64_t)n != rd->size)
 		return 0;
+	progress_content(h, rd->size);
 	rd->hash = hash_of(h->io, (size_t)n, store_seed(h->s));
 	if (have && have->hashed && have->size == rd->size &&
 	    hash_equal(&have->hash, &rd->hash))
@@ -384,9 +389,13 @@ int send_file(struct ship *h, struct place at, const struct inode_row *row,
 	rd.size = st.size;
 	rd.bits = previous_bits(h, row->id, have, err);
 	rd.stage = *stage = ++h->stage;
-	if (rd.size > MSG_DATA_MAX)
+	r = 0;
+	if (rd.size > MSG_DATA_MAX) {
 		fsys_sequential(rd.fd);
-	r = finish(h, at, row, &rd, &st, have, read_at, attr, err);
+		r = progress_file(h, at, err);
+	}
+	if (r == 0)
+		r = finish(h, at, row, &rd, &st, have, read_at, attr, err);
 	fsys_close(rd.fd);
 	return r;
 }

@@ -30,6 +30,7 @@ int ship_new(struct store *s, int root_fd, struct dest *d,
 	arena_init(&h->note_arena);
 	map_init(&h->owners, 1);
 	buf_init(&h->scratch, 1 << 20);
+	buf_init(&h->at_hand, 1 << 24);
 	h->io = malloc(MSG_DATA_MAX);
 	h->hash = hash_new();
 	map_init(&h->replaced, 1);
@@ -56,6 +57,7 @@ void ship_free(struct ship *h)
 	arena_release(&h->note_arena);
 	map_release(&h->owners);
 	buf_release(&h->scratch);
+	buf_release(&h->at_hand);
 	hash_free(h->hash);
 	fsys_close(h->src_fd);
 	free(h->rows);
@@ -248,6 +250,8 @@ int ship_run(struct ship *h, struct err *err)
 	struct err ignored;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
+	if (r == 0)
+		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		r = campaign(h, err);
 		if (r < 0 || h->o.dry || !h->remote)
@@ -277,6 +281,7 @@ int ship_run(struct ship *h, struct err *err)
 		if (r > 0)
 			r = index_prune(h->s, err);
 	}
+	progress_end(h, r == 0);
 	db_hold(store_db(h->s), false, r < 0 ? &ignored : err);
 	if (r < 0)
 		abandon(h);

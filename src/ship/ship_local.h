@@ -7,6 +7,7 @@
  *   emit.c       content cut into copies and literals
  *   copy.c       what the destination has to copy from
  *   batch.c      operations to journal and sink, and their answers
+ *   progress.c   how far a run is
  *   reconcile.c  a listing onto the mirror
  */
 #ifndef SNAPSYNC_SHIP_LOCAL_H
@@ -91,6 +92,8 @@ struct emit {
 };
 
 struct ship {
+	struct ship_progress progress;
+	struct buf at_hand;	/* owns progress.path */
 	struct store *s;
 	struct dest *d;
 	int root_fd;
@@ -137,6 +140,14 @@ struct ship {
 	struct copied *bad;	/* those */
 	size_t bad_count, bad_cap;
 };
+
+/* progress.c: all of it only where somebody wants to know. */
+int progress_begin(struct ship *h, struct err *err);
+/* A file whose content is sent piece by piece. */
+int progress_file(struct ship *h, struct place at, struct err *err);
+void progress_content(struct ship *h, uint64_t bytes);
+void progress_operation(struct ship *h, struct view path);
+void progress_end(struct ship *h, bool complete);
 
 /* plan.c */
 void plan_init(struct plan *p);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What is printed, and where.
 . "$(dirname "$0")/lib.sh"
+need script
 S=$T/src D=$T/dst
 mkdir -p "$S/d"; echo a >"$S/a"; echo b >"$S/d/b"; ln -s a "$S/s"; ln "$S/a" "$S/h"; echo old >"$S/gone"
 run_sync -n -i "$S" "$D"; dry=$out
@@ -55,4 +56,17 @@ if [ "$(id -u)" = 0 ]; then
 	umount "$D/blocked"; run_sync "$S" "$D"; ok "then it is made up for" same "$S" "$D"
 	run_sync --status "$S"; like "--status: no problem is left" "$out" '^problems: 0$'
 fi
+# -P: percent that never goes back, a rate, the time left; 100 at the end.
+mkdir "$T/psrc"; head -c 6000000 /dev/urandom >"$T/psrc/large"; for i in 1 2 3 4 5 6 7 8; do echo $i >"$T/psrc/$i"; done
+script -qec "$SNAPSYNC -P --bwlimit=4M --state-dir $T/state $T/psrc $T/pdst" /dev/null </dev/null | tr '\r' '\n' | grep % >"$T/ticks"
+ok "-P shows several steps" test "$(wc -l <"$T/ticks")" -ge 4
+ok "-P never goes back" sh -c "sed 's/.* \([0-9]*\)%.*/\1/' '$T/ticks' | sort -nc"
+like "-P names the file" "$(cat "$T/ticks")" '[0-9.]+M +[0-9]+% +[0-9.]+M/s +0:00:0[0-9]  large'
+like "-P ends with 100" "$(tail -n 1 "$T/ticks")" ' 100% '
+# --bwlimit holds the rate, in its units.
+for limit in 2000KB 1954 2MB; do
+	rm -rf "$T/bw" "$T/bwstate"; begin=$(date +%s%N); run_sync --bwlimit=$limit --state-dir "$T/bwstate" "$T/psrc" "$T/bw"
+	ms=$((($(date +%s%N) - begin) / 1000000)); ok "--bwlimit=$limit: 6 MB in $ms ms" test "$rc" = 0 -a $ms -gt 2500 -a $ms -lt 6000
+done
+run_sync --bwlimit=fast "$S" "$D"; is "--bwlimit=fast: usage" $rc 1
 finish
