@@ -38,7 +38,8 @@
 #define MSG_FEATURE_COPY 1u	/* COPY ranges, NEED for a range */
 #define MSG_FEATURE_HOLE 2u	/* HOLE */
 #define MSG_FEATURE_PACK 4u	/* PACK: frames packed with zstd */
-#define MSG_FEATURES 7u		/* what this build speaks */
+#define MSG_FEATURE_KEEP 8u	/* STAGE with a key, HAVE, KEEP */
+#define MSG_FEATURES 15u	/* what this build speaks */
 
 #define MSG_PACK_MAX 524288u	/* bytes of the frames in one PACK, unpacked */
 
@@ -66,13 +67,15 @@
 	X(16, LIST, 'C', 8u + MSG_PATH_FIELD, MSG_S_READY, 0)                 \
 	X(17, LISTING, 'H', MSG_PAYLOAD_MAX, 0, 0)                            \
 	X(18, LISTED, 'H', 16u, 0, 0)                                         \
-	X(32, STAGE, 'C', 16u, MSG_S_LIVE, 1)                                 \
+	X(32, STAGE, 'C', 20u + HASH_SIZE, MSG_S_LIVE, 1)                     \
 	X(33, DATA, 'C', 8u + MSG_DATA_MAX, MSG_S_LIVE, 1)                    \
 	X(34, HOLE, 'C', 16u, MSG_S_LIVE, 1)                                  \
 	X(35, COPY, 'C', 48u + MSG_PATH_FIELD, MSG_S_LIVE, 1)                 \
 	X(36, STAGE_END, 'C', 8u + HASH_SIZE, MSG_S_LIVE, 1)                  \
 	X(37, STAGE_DROP, 'C', 8u, MSG_S_LIVE, 1)                             \
 	X(38, NEED, 'H', 24u, 0, 0)                                           \
+	X(39, HAVE, 'H', 16u + HASH_SIZE, 0, 0)                               \
+	X(40, KEEP, 'C', 16u, MSG_S_LIVE, 1)                                  \
 	X(48, BEGIN, 'C', 8u, MSG_S_READY, 1)                                 \
 	X(49, MKDIR, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)    \
 	X(50, PLACE, 'C', 8u + MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1) \
@@ -211,6 +214,17 @@ struct msg_listed {
 struct msg_stage {
 	uint64_t id;	/* chosen by the client, rising within a session */
 	uint64_t size;	/* bytes that will come; a hint for room */
+	bool keyed;	/* may take long: what came stays if the session ends, */
+	struct hash key;	/* and is found again by this */
+};
+
+struct msg_have {		/* bytes of a keyed STAGE from an earlier session */
+	uint64_t id, length;
+	struct hash hash;	/* of them */
+};
+
+struct msg_keep {		/* all of them (or 0: none) are right */
+	uint64_t id, length;
 };
 
 struct msg_data {
@@ -290,6 +304,10 @@ int msg_put_stage_end(struct buf *b, const struct msg_stage_end *m, struct err *
 int msg_get_stage_end(struct view v, struct msg_stage_end *m, struct err *err);
 int msg_put_need(struct buf *b, const struct msg_need *m, struct err *err);
 int msg_get_need(struct view v, struct msg_need *m, struct err *err);
+int msg_put_have(struct buf *b, const struct msg_have *m, struct err *err);
+int msg_get_have(struct view v, struct msg_have *m, struct err *err);
+int msg_put_keep(struct buf *b, const struct msg_keep *m, struct err *err);
+int msg_get_keep(struct view v, struct msg_keep *m, struct err *err);
 /* m->type chooses the layout. */
 int msg_put_op(struct buf *b, const struct msg_op *m, struct err *err);
 int msg_get_op(enum msg_type type, struct view v, struct msg_op *m, struct err *err);

@@ -60,6 +60,7 @@ struct ship_options {
 	bool owners;		/* send names of owners (not --numeric-ids) */
 	bool dry;
 	bool sparse;		/* -S */
+	bool patient;		/* long files are sent by ship_more */
 	int64_t max_delete;	/* of extras: as in pass_options */
 	bool max_percent, max_default, force_delete;
 	const volatile int *stop;
@@ -83,6 +84,11 @@ int ship_run(struct ship *ship, struct err *err);
 /* Not attached: read again the files that might have changed unseen, so that
  * those which did not need no connection. */
 int ship_recheck(struct ship *ship, struct err *err);
+/* With `patient` ship_run only begins a long file.  While ship_busy, ship_more
+ * sends of it until then (mono ns): 1 there is more; 0 it is over, and the next
+ * ship_run puts it into its place. */
+bool ship_busy(const struct ship *ship);
+int ship_more(struct ship *ship, int64_t until, struct err *err);
 const struct ship_counts *ship_counts(const struct ship *ship);
 /* Extras whose removal was withheld (--delete and the limit). */
 uint64_t ship_withheld(const struct ship *ship);

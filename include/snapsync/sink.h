@@ -13,7 +13,7 @@
 
 #include "snapsync/msg.h"
 
-enum sink_event_type { SINK_ACK, SINK_FAIL, SINK_NEED };
+enum sink_event_type { SINK_ACK, SINK_FAIL, SINK_NEED, SINK_HAVE };
 
 struct sink_event {
 	enum sink_event_type type;
@@ -21,13 +21,17 @@ struct sink_event {
 	uint32_t index;		/* FAIL */
 	int code;		/* FAIL: enum err_code */
 	char text[256];		/* FAIL */
-	uint64_t stage, offset;	/* NEED */
+	uint64_t stage, offset;	/* NEED; HAVE: offset is the length */
+	struct hash hash;	/* HAVE */
 };
 
 struct sink;
 
 struct sink_ops {
-	int (*stage)(struct sink *k, uint64_t id, uint64_t size, struct err *err);
+	/* key: what comes of it stays if the connection is lost; HAVE answers,
+	 * and keep says how much of that is right (all of it, or 0).  Or NULL. */
+	int (*stage)(struct sink *k, uint64_t id, uint64_t size, const struct hash *key, struct err *err);
+	int (*keep)(struct sink *k, uint64_t id, uint64_t length, struct err *err);
 	int (*data)(struct sink *k, uint64_t id, const void *bytes, size_t len, struct err *err);
 	int (*hole)(struct sink *k, uint64_t id, uint64_t length, struct err *err);
 	int (*copy)(struct sink *k, const struct msg_copy *m, struct err *err);

@@ -22,6 +22,8 @@
 
 #define APPLY_CREDIT (8u << 20)		/* bytes in flight */
 #define APPLY_OPS_BYTES (64u << 20)	/* of the operations of a batch */
+#define STAGE_KEPT "part-"		/* names in tmp/: what came of a long file */
+#define STAGE_KEPT_DAYS 3		/* for so long after the last byte */
 #define APPLY_STAGES_MAX 131072u	/* staged and not placed */
 #define APPLY_CACHE 16			/* directory descriptors kept */
 #define APPLY_FEW 8			/* synced one by one */
@@ -40,6 +42,9 @@ struct stage {
 	uint64_t size, received;
 	int fd;			/* open while it is filled, else -1 */
 	bool done;		/* hash was right */
+	bool keyed;		/* in tmp/ under its key until it is done */
+	bool asked;		/* HAVE was sent, KEEP has not come */
+	struct hash key;
 	uint64_t placed;	/* batch in which an operation has it; 0: none */
 	int code;		/* enum err_code if it went wrong */
 	char text[128];
@@ -89,7 +94,10 @@ struct apply {
 	uint64_t node;		/* number of the last node or link in tmp */
 	struct hash_state *hash, *copy_hash;
 	unsigned char *copy_bytes;
-	uint64_t current;	/* stage being filled */
+	uint64_t current;	/* stage being filled, or 0 */
+	uint64_t keyed;		/* ... with a key, which may be another one */
+	struct hash_state *keyed_hash;
+	uint64_t keyed_flushed;	/* bytes of it given to the disk so far */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_owner_known;
 	struct map owners;	/* group << 32 | id -> uint32_t local id */
@@ -143,6 +151,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err);
 int stage_data(struct apply *a, const struct msg_data *m, struct err *err);
 int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err);
 int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err);
+int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err);
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
 int stage_drop(struct apply *a, uint64_t id, struct err *err);
 /* The staged file gets its metadata; returns an enum err_code (>0) on failure. */

@@ -145,7 +145,19 @@ static int take_lock(struct apply *a, struct err *err)
 				sizeof(a->hello.pair), 0, err);
 }
 
-/* What lies in tmp/ is nobody's any more. */
+/* Part of a long file, not too old, to go on with. */
+static bool worth_keeping(struct apply *a, const char *name)
+{
+	struct fsys_stat st;
+	struct err ignored;
+
+	return strncmp(name, STAGE_KEPT, strlen(STAGE_KEPT)) == 0 &&
+	       fsys_stat(a->tmp_fd, name, &st, &ignored) == 0 &&
+	       st.mtime.s > clock_real() / CLOCK_SECOND -
+				    STAGE_KEPT_DAYS * 86400;
+}
+
+/* Else what lies in tmp/ is nobody's any more. */
 static int clean_tmp(struct apply *a, struct err *err)
 {
 	struct fsys_list *l;
@@ -160,7 +172,8 @@ static int clean_tmp(struct apply *a, struct err *err)
 	if (r < 0)
 		return r;
 	while ((r = fsys_list_next(l, &name, &ino, &type, err)) > 0)
-		fsys_unlink(a->tmp_fd, name, err);
+		if (!worth_keeping(a, name))
+			fsys_unlink(a->tmp_fd, name, err);
 	fsys_list_close(l);
 	return r;
 }

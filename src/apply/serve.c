@@ -160,6 +160,7 @@ static int take_content(struct apply *a, const struct frame *f,
 		struct msg_hole hole;
 		struct msg_copy copy;
 		struct msg_stage_end end;
+		struct msg_keep keep;
 		uint64_t id;
 	} m;
 	int r;
@@ -184,6 +185,11 @@ static int take_content(struct apply *a, const struct frame *f,
 	case MSG_STAGE_END:
 		r = msg_get_stage_end(f->payload, &m.end, err);
 		return r < 0 ? r : stage_end(a, &m.end, err);
+	case MSG_KEEP:
+		if (!(a->features & MSG_FEATURE_KEEP))
+			break;
+		r = msg_get_keep(f->payload, &m.keep, err);
+		return r < 0 ? r : stage_keep(a, &m.keep, err);
 	case MSG_STAGE_DROP:
 		r = msg_get_number(f->payload, &m.id, err);
 		return r < 0 ? r : stage_drop(a, m.id, err);

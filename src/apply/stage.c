@@ -15,7 +15,10 @@
 #define COPY_BYTES (256u << 10)	/* read back at a time */
 #define COPY_STEP (64u << 20)	/* copied by one call */
 #define FLUSH_EARLY (128u << 10)	/* bytes: worth a write of its own */
+#define FLUSH_STEP (16u << 20)	/* bytes of a long file, the same */
+#define ALIVE_BYTES (64u << 20)	/* hashed in silence at most */
 #define NODE_BIT (UINT64_C(1) << 63)
+#define STAGE_NAME 48u
 
 void stage_name(uint64_t tmp, char out[32])
 {
@@ -23,27 +26,136 @@ void stage_name(uint64_t tmp, char out[32])
 		 tmp & ~NODE_BIT);
 }
 
+/* What has a key and is not complete has it as its name, behind STAGE_KEPT. */
+static void name_now(const struct stage *s, uint64_t id, char out[STAGE_NAME])
+{
+	size_t i, n = strlen(STAGE_KEPT);
+
+	if (!s->keyed) {
+		stage_name(id, out);
+		return;
+	}
+	memcpy(out, STAGE_KEPT, n);
+	for (i = 0; i < HASH_SIZE; i++, n += 2)
+		snprintf(out + n, 3, "%02x", s->key.b[i]);
+}
+
+static struct hash_state *hash_of_stage(struct apply *a, const struct stage *s)
+{
+	return s->keyed ? a->keyed_hash : a->hash;
+}
+
 static void spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 		  const char *text)
 {
-	char name[32];
+	char name[STAGE_NAME];
 	struct err ignored;
 
 	s->code = code < 0 ? -code : code;
 	snprintf(s->text, sizeof(s->text), "%.120s", text);
 	fsys_close(s->fd);
 	s->fd = -1;
-	stage_name(id, name);
+	name_now(s, id, name);
 	fsys_unlink(a->tmp_fd, name, &ignored);
+}
+
+/* What came of this file in an earlier session: hash it, and say so. */
+static int offer(struct apply *a, struct stage *s, uint64_t id,
+		 struct err *err)
+{
+	struct msg_have m = {.id = id};
+	struct frame_mark mark = {0};
+	struct fsys_stat st;
+	uint64_t at = 0, told = 0;
+	ssize_t n = 1;
+	int r = fsys_fstat(s->fd, &st, err);
+
+	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
+		return err_set(err, ERR_MEMORY, "out of memory");
+	if (r == 0 && st.type == FSYS_FILE && st.size <= s->size)
+		m.length = st.size;
+	while (r == 0 && at < m.length && n > 0) {
+		uint64_t left = m.length - at;
+
+		n = fsys_pread_full(s->fd, a->copy_bytes,
+				    left < COPY_BYTES ? (size_t)left
+						      : COPY_BYTES,
+				    at, err);
+		if (n <= 0)
+			break;
+		hash_update(a->keyed_hash, a->copy_bytes, (size_t)n);
+		at += (uint64_t)n;
+		if (at - told < ALIVE_BYTES)
+			continue;
+		told = at; /* it may take a while: still here */
+		r = serve_number(a, MSG_PING, at, err);
+		if (r == 0)
+			r = serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
+	}
+	if (r < 0)
+		return r;
+	if (at < m.length) { /* it cannot be read: not worth more */
+		hash_reset(a->keyed_hash, a->hello.seed);
+		m.length = 0;
+	}
+	m.hash = hash_digest(a->keyed_hash);
+	s->received = m.length;
+	s->asked = true;
+	r = frame_begin(&a->out, MSG_HAVE, 0, &mark, err);
+	if (r == 0)
+		r = msg_put_have(&a->out, &m, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+static int offer_or_none(struct apply *a, struct stage *s, uint64_t id,
+			 struct err *err)
+{
+	struct msg_have none = {.id = id};
+	struct frame_mark mark = {0};
+	int r;
+
+	if (!s->code)
+		return offer(a, s, id, err);
+	s->asked = true; /* its PLACE will say what is wrong */
+	r = frame_begin(&a->out, MSG_HAVE, 0, &mark, err);
+	if (r == 0)
+		r = msg_put_have(&a->out, &none, err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+/* A keyed stage that is begun while another one is open takes its place: what
+ * came of that one stays where it is. */
+static int keyed_begin(struct apply *a, struct stage *s,
+		       const struct msg_stage *m, struct err *err)
+{
+	struct stage *old = map_get_u64(&a->stages, a->keyed);
+
+	if (a->keyed && old) {
+		fsys_close(old->fd);
+		old->fd = -1;
+		old->code = ERR_VANISHED;
+		snprintf(old->text, sizeof(old->text), "begun again");
+	}
+	if (!a->keyed_hash && !(a->keyed_hash = hash_new()))
+		return err_set(err, ERR_MEMORY, "out of memory");
+	hash_reset(a->keyed_hash, a->hello.seed);
+	a->keyed = m->id;
+	a->keyed_flushed = 0;
+	s->keyed = true;
+	s->key = m->key;
+	return 0;
 }
 
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 {
 	struct stage *s;
 	struct fsys_stat st;
-	char name[32];
+	char name[STAGE_NAME];
+	int r = 0;
 
-	if (m->id <= a->last_stage || m->id & NODE_BIT || a->current)
+	if (m->id <= a->last_stage || m->id & NODE_BIT ||
+	    (a->current && !m->keyed) ||
+	    (m->keyed && !(a->features & MSG_FEATURE_KEEP)))
 		return err_set(err, ERR_PROTOCOL, "STAGE out of order");
 	if (a->stages.count >= APPLY_STAGES_MAX)
 		return err_set(err, ERR_PROTOCOL, "too many stages");
@@ -53,20 +165,46 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	a->last_stage = m->id;
 	s->fd = -1;
 	s->size = m->size;
-	a->current = m->id;
-	hash_reset(a->hash, a->hello.seed);
-	stage_name(m->id, name);
-	s->fd = fsys_open(a->tmp_fd, name,
-			  FSYS_WRITE | FSYS_CREATE | FSYS_EXCL, 0600, err);
-	if (s->fd < 0) {
-		spoil(a, s, m->id, s->fd, err->msg);
-		return 0;
+	if (m->keyed) {
+		r = keyed_begin(a, s, m, err);
+		if (r < 0)
+			return r;
+	} else {
+		a->current = m->id;
+		hash_reset(a->hash, a->hello.seed);
 	}
-	if (!a->tmp_owner_known && fsys_fstat(s->fd, &st, err) == 0) {
+	name_now(s, m->id, name);
+	s->fd = fsys_open(a->tmp_fd, name,
+			  m->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
+				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
+			  0600, err);
+	if (s->fd < 0)
+		spoil(a, s, m->id, s->fd, err->msg);
+	if (s->fd >= 0 && !a->tmp_owner_known &&
+	    fsys_fstat(s->fd, &st, err) == 0) {
 		a->tmp_uid = st.uid;
 		a->tmp_gid = st.gid;
 		a->tmp_owner_known = true;
 	}
+	return m->keyed ? offer_or_none(a, s, m->id, err) : 0;
+}
+
+int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err)
+{
+	struct stage *s = map_get_u64(&a->stages, m->id);
+	int r;
+
+	if (!s || m->id != a->keyed || !s->asked ||
+	    (m->length && m->length != s->received))
+		return err_set(err, ERR_PROTOCOL, "KEEP without HAVE");
+	s->asked = false;
+	if (m->length || s->code)
+		return 0;
+	s->received = 0;
+	hash_reset(a->keyed_hash, a->hello.seed);
+	r = fsys_truncate(s->fd, 0, err);
+	if (r < 0)
+		spoil(a, s, m->id, r, err->msg);
 	return 0;
 }
 
@@ -76,7 +214,7 @@ static int advance(struct apply *a, uint64_t id, uint64_t length,
 {
 	struct stage *s = map_get_u64(&a->stages, id);
 
-	if (!s || id != a->current)
+	if (!s || (id != a->current && id != a->keyed) || s->asked)
 		return err_set(err, ERR_PROTOCOL, "%s without STAGE", what);
 	if (length > s->size - s->received)
 		return err_set(err, ERR_PROTOCOL, "%s over the size", what);
@@ -97,10 +235,15 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	a->staged_bytes += m->bytes.len;
 	if (s->code)
 		return 0;
-	hash_update(a->hash, m->bytes.p, m->bytes.len);
+	hash_update(hash_of_stage(a, s), m->bytes.p, m->bytes.len);
 	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
 		spoil(a, s, m->id, r, err->msg);
+	else if (s->keyed && s->received - a->keyed_flushed > FLUSH_STEP &&
+		 !a->no_sync) {
+		fsys_flush_hint(s->fd); /* so that its sync is short */
+		a->keyed_flushed = s->received;
+	}
 	return 0;
 }
 
@@ -128,7 +271,7 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 	for (left = m->length; left > 0;) {
 		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
 
-		hash_update(a->hash, zero, n);
+		hash_update(hash_of_stage(a, s), zero, n);
 		left -= n;
 	}
 	/* What is never written is a hole; its end must be there, though. */
@@ -160,7 +303,7 @@ static int copied(struct apply *a, struct stage *s, uint64_t at,
 		if ((size_t)n != want)
 			return err_set(err, ERR_MISMATCH, "short copy");
 		hash_update(a->copy_hash, a->copy_bytes, want);
-		hash_update(a->hash, a->copy_bytes, want);
+		hash_update(hash_of_stage(a, s), a->copy_bytes, want);
 		at += want;
 		left -= want;
 	}
@@ -227,24 +370,45 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		       : tell_need(a, m->id, at, m->length, err);
 }
 
+/* Complete: under its number from now on. */
+static int take_number(struct apply *a, struct stage *s, uint64_t id,
+		       struct err *err)
+{
+	char from[STAGE_NAME], to[STAGE_NAME];
+	int r;
+
+	if (!s->keyed)
+		return 0;
+	name_now(s, id, from);
+	stage_name(id, to);
+	r = fsys_rename(a->tmp_fd, from, a->tmp_fd, to, err);
+	if (r < 0)
+		spoil(a, s, id, r, err->msg);
+	s->keyed = false;
+	return 0;
+}
+
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 {
 	struct stage *s = map_get_u64(&a->stages, m->id);
 	struct hash hash;
 
-	if (!s || m->id != a->current)
+	if (!s || (m->id != a->current && m->id != a->keyed) || s->asked)
 		return err_set(err, ERR_PROTOCOL, "STAGE_END without STAGE");
-	a->current = 0;
+	if (m->id == a->current)
+		a->current = 0;
+	else
+		a->keyed = 0;
 	if (s->code)
 		return 0;
-	hash = hash_digest(a->hash);
+	hash = hash_digest(hash_of_stage(a, s));
 	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
 		spoil(a, s, m->id, ERR_MISMATCH,
 		      "the content did not arrive as it was sent");
 		return tell_need(a, m->id, 0, s->size, err);
 	}
 	s->done = true;
-	return 0;
+	return take_number(a, s, m->id, err);
 }
 
 int stage_drop(struct apply *a, uint64_t id, struct err *err)
@@ -255,6 +419,8 @@ int stage_drop(struct apply *a, uint64_t id, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "STAGE_DROP without STAGE");
 	if (a->current == id)
 		a->current = 0;
+	if (a->keyed == id)
+		a->keyed = 0;
 	if (!s->code)
 		spoil(a, s, id, ERR_VANISHED, "dropped");
 	s->done = false;
@@ -270,7 +436,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 	char name[32];
 	int r;
 
-	if (!s || a->current == id)
+	if (!s || a->current == id || a->keyed == id)
 		return err_set(err, ERR_PROTOCOL, "PLACE without content");
 	if (s->code) {
 		r = err_set(err, (enum err_code)s->code, "%s", s->text);
@@ -404,4 +570,5 @@ void stage_release(struct apply *a)
 	map_release(&a->stages);
 	free(a->copy_bytes);
 	hash_free(a->copy_hash);
+	hash_free(a->keyed_hash);
 }

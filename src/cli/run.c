@@ -11,6 +11,7 @@
 
 #define HISTORY_DAYS 30
 #define HISTORY_ROWS 200000
+#define TURN (CLOCK_SECOND / 5)	/* of a long file, between looks at the clock */
 #define PASSES_ONCE 3	/* of a one-pass run over a restless source */
 
 static int one_pass(struct client *k, struct err *err)
@@ -56,6 +57,7 @@ static int make_ship(struct client *k, struct err *err)
 		.owners = !c->numeric_ids,
 		.dry = c->dry,
 		.sparse = c->sparse,
+		.patient = c->interval > 0,
 		.max_delete = c->max_delete,
 		.max_percent = c->max_percent,
 		.max_default = c->max_default,
@@ -364,7 +366,7 @@ static int ship_some(struct client *k, struct course *t, struct err *err)
 	if (r < 0)
 		return lost(k, t, err);
 	r = needs_work(k, &work, err);
-	if (r == 0 && work && !ship_restless(k->ship))
+	if (r == 0 && work && !ship_restless(k->ship) && !ship_busy(k->ship))
 		later(t, 5 * CLOCK_SECOND);
 	else
 		t->delay = t->retry_at = 0;
@@ -402,6 +404,17 @@ static int rest(struct client *k, struct course *t, int64_t until,
 		if (*k->progress) {
 			*(volatile int *)(uintptr_t)k->progress = 0;
 			output_progress(k);
+		}
+		if (k->remote && ship_busy(k->ship)) {
+			int64_t soon = clock_mono() + TURN;
+			int r = ship_more(k->ship, soon < until ? soon : until,
+					  err);
+
+			if (r < 0)
+				r = lost(k, t, err);
+			if (r <= 0) /* complete: at once into its place */
+				return r;
+			continue;
 		}
 		if (k->remote && remote_idle(k->remote, err) < 0) {
 			int r = lost(k, t, err);

@@ -249,6 +249,31 @@ static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 	return r;
 }
 
+static int take_event(struct ship *h, const struct sink_event *event,
+		      struct err *err)
+{
+	switch (event->type) {
+	case SINK_FAIL:
+		return take_fail(h, event, err);
+	case SINK_ACK:
+		return take_ack(h, event->batch, err);
+	case SINK_HAVE:
+		long_have(h, event->stage, event->offset, &event->hash);
+		return 0;
+	case SINK_NEED: /* its PLACE will fail */
+		return copy_refused(h, event->stage, event->offset, err);
+	}
+	return 0;
+}
+
+int batch_wait(struct ship *h, int wait_ms, struct err *err)
+{
+	struct sink_event event;
+	int r = h->sink->ops->poll(h->sink, wait_ms, &event, err);
+
+	return r > 0 ? take_event(h, &event, err) : r;
+}
+
 int batch_answers(struct ship *h, bool all, struct err *err)
 {
 	struct sink_event event;
@@ -269,12 +294,8 @@ int batch_answers(struct ship *h, bool all, struct err *err)
 			return r;
 		if (r == 0 && (!all || !waiting))
 			return 0;
-		if (r > 0 && event.type == SINK_FAIL)
-			r = take_fail(h, &event, err);
-		else if (r > 0 && event.type == SINK_ACK)
-			r = take_ack(h, event.batch, err);
-		else if (r > 0) /* its PLACE will fail */
-			r = copy_refused(h, event.stage, event.offset, err);
+		if (r > 0)
+			r = take_event(h, &event, err);
 		if (r < 0)
 			return r;
 	}

@@ -12,25 +12,36 @@
 
 int emit_init(struct ship *h, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *both[] = {&h->small, &h->large};
+	size_t i;
 
-	chunker_init(&e->chunker, store_seed(h->s));
-	e->hash = hash_new();
-	buf_init(&e->path, PATH_BYTES_MAX);
-	return e->hash ? 0 : err_set(err, ERR_MEMORY, "out of memory");
+	for (i = 0; i < 2; i++) {
+		chunker_init(&both[i]->chunker, store_seed(h->s));
+		both[i]->hash = hash_new();
+		buf_init(&both[i]->path, PATH_BYTES_MAX);
+	}
+	h->emit = &h->small;
+	return h->small.hash && h->large.hash
+		       ? 0
+		       : err_set(err, ERR_MEMORY, "out of memory");
 }
 
 void emit_release(struct ship *h)
 {
-	hash_free(h->emit.hash);
-	chunk_list_release(&h->emit.list);
-	buf_release(&h->emit.path);
-	free(h->emit.buffer);
+	struct emit *both[] = {&h->small, &h->large};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		hash_free(both[i]->hash);
+		chunk_list_release(&both[i]->list);
+		buf_release(&both[i]->path);
+		free(both[i]->buffer);
+	}
 }
 
 static int flush_copy(struct ship *h, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	struct copied note;
 	struct msg_copy m;
 	int r;
@@ -59,9 +70,18 @@ static int flush_copy(struct ship *h, struct err *err)
 static int send_literal(struct ship *h, const unsigned char *p, size_t len,
 			struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	int r = flush_copy(h, err);
 
+	if (e->sent < e->skip_to) {
+		uint64_t there = e->skip_to - e->sent;
+		size_t n = there < len ? (size_t)there : len;
+
+		h->counts.matched += n;
+		e->sent += n;
+		p += n;
+		len -= n;
+	}
 	h->counts.literal += len;
 	e->sent += len;
 	while (r == 0 && len > 0) {
@@ -78,7 +98,7 @@ static int send_literal(struct ship *h, const unsigned char *p, size_t len,
 static int add_copy(struct ship *h, struct source *s, uint64_t at,
 		    const unsigned char *p, size_t len, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	int r = 0;
 
 	if (e->copy_length &&
@@ -102,7 +122,7 @@ static int add_copy(struct ship *h, struct source *s, uint64_t at,
 static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 	       size_t *used, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	size_t at = 0, literal = 0, n;
 	struct source *source;
 	uint64_t from, key;
@@ -114,7 +134,7 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 		hash = hash_of(p + at, n, store_seed(h->s));
 		key = index_key(&hash);
 		r = chunk_list_add(&e->list, key, (uint32_t)n, err);
-		if (r == 0 && e->looking)
+		if (r == 0 && e->looking && e->cut_at >= e->skip_to)
 			r = copy_find(h, key, (uint32_t)n, &source, &from,
 				      err);
 		if (r > 0) {
@@ -126,6 +146,7 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 			literal = at + n;
 		}
 		at += n;
+		e->cut_at += n;
 	}
 	if (r == 0 && at > literal)
 		r = send_literal(h, p + literal, at - literal, err);
@@ -133,28 +154,36 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 	return r;
 }
 
-int emit_begin(struct ship *h, uint64_t stage, uint64_t size, unsigned bits,
-	       struct err *err)
+void emit_again(struct ship *h, uint64_t skip)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 
-	e->stage = stage;
 	e->list.count = 0;
 	e->copy_length = 0;
 	e->filled = 0;
-	e->sent = 0;
+	e->sent = e->cut_at = 0;
+	e->skip_to = skip;
+}
+
+int emit_begin(struct ship *h, uint64_t stage, uint64_t size, unsigned bits,
+	       const struct hash *key, struct err *err)
+{
+	struct emit *e = h->emit;
+
+	emit_again(h, 0);
+	e->stage = stage;
 	e->cutting = size > CUT_FROM;
 	e->looking = h->can_copy;
 	e->size = chunk_size_for(size, bits);
 	e->list.bits = e->size.bits;
-	return h->sink->ops->stage(h->sink, stage, size, err);
+	return h->sink->ops->stage(h->sink, stage, size, key, err);
 }
 
 int emit_whole(struct ship *h, const unsigned char *p, size_t len,
 	       struct err *err)
 {
 	size_t used;
-	int r = h->emit.cutting ? cut(h, p, len, true, &used, err)
+	int r = h->emit->cutting ? cut(h, p, len, true, &used, err)
 				: send_literal(h, p, len, err);
 
 	return r < 0 ? r : flush_copy(h, err);
@@ -163,7 +192,7 @@ int emit_whole(struct ship *h, const unsigned char *p, size_t len,
 int emit_room(struct ship *h, unsigned char **p, size_t *room,
 	      struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 
 	if (!e->buffer && !(e->buffer = malloc(EMIT_BYTES)))
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -174,7 +203,7 @@ int emit_room(struct ship *h, unsigned char **p, size_t *room,
 
 int emit_filled(struct ship *h, size_t len, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	size_t used = 0;
 	int r;
 
@@ -187,7 +216,7 @@ int emit_filled(struct ship *h, size_t len, struct err *err)
 
 int emit_flush(struct ship *h, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	size_t used;
 	int r = cut(h, e->buffer, e->filled, true, &used, err);
 
@@ -197,7 +226,7 @@ int emit_flush(struct ship *h, struct err *err)
 
 int emit_hole(struct ship *h, uint64_t length, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	uint64_t left = length;
 	int r = emit_flush(h, err);
 
@@ -207,14 +236,19 @@ int emit_hole(struct ship *h, uint64_t length, struct err *err)
 		r = chunk_list_add(&e->list, INDEX_HOLE, n, err);
 		left -= n;
 	}
+	e->cut_at += length;
+	left = e->sent < e->skip_to ? e->skip_to - e->sent : 0;
+	left = left < length ? length - left : 0; /* what it has not */
 	e->sent += length;
-	return r < 0 ? r : h->sink->ops->hole(h->sink, e->stage, length, err);
+	return r < 0 || left == 0
+		       ? r
+		       : h->sink->ops->hole(h->sink, e->stage, left, err);
 }
 
 int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,
 		    uint64_t size, struct err *err)
 {
-	struct emit *e = &h->emit;
+	struct emit *e = h->emit;
 	struct copied note = {.stage = stage, .length = size, .hash = *hash};
 	struct msg_copy m;
 	int r = h->can_copy && size > 0
@@ -233,7 +267,7 @@ int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,
 	h->counts.matched += size;
 	r = copy_note(h, &note, err);
 	if (r == 0)
-		r = h->sink->ops->stage(h->sink, stage, size, err);
+		r = h->sink->ops->stage(h->sink, stage, size, NULL, err);
 	if (r == 0)
 		r = h->sink->ops->copy(h->sink, &m, err);
 	if (r == 0)

@@ -105,6 +105,7 @@ static int take_answer(struct remote *r, const struct frame *f,
 	struct sink_event event;
 	struct msg_ack ack;
 	struct msg_need need;
+	struct msg_have have;
 	int e;
 
 	memset(&event, 0, sizeof(event));
@@ -112,6 +113,12 @@ static int take_answer(struct remote *r, const struct frame *f,
 		e = msg_get_ack(f->payload, &ack, err);
 		event.type = SINK_ACK;
 		event.batch = ack.batch;
+	} else if (f->type == MSG_HAVE) {
+		e = msg_get_have(f->payload, &have, err);
+		event.type = SINK_HAVE;
+		event.stage = have.id;
+		event.offset = have.length;
+		event.hash = have.hash;
 	} else {
 		e = msg_get_need(f->payload, &need, err);
 		event.type = SINK_NEED;
@@ -160,6 +167,7 @@ static int take_frame(struct remote *r, const struct frame *f,
 		return take_number(r, f, err);
 	case MSG_ACK:
 	case MSG_NEED:
+	case MSG_HAVE:
 		return take_answer(r, f, err);
 	case MSG_FAIL:
 		return take_fail(r, f->payload, err);

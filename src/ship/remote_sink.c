@@ -47,14 +47,29 @@ static struct remote *of(struct sink *k)
 }
 
 static int sink_stage(struct sink *k, uint64_t id, uint64_t size,
-			struct err *err)
+		      const struct hash *key, struct err *err)
 {
 	struct msg_stage m = {.id = id, .size = size};
 	struct frame_mark mark = {0};
-	int e = remote_begin(of(k), MSG_STAGE, 0, &mark, 16, err);
+	int e = remote_begin(of(k), MSG_STAGE, 0, &mark, 20 + HASH_SIZE, err);
 
+	m.keyed = key != NULL;
+	if (key)
+		m.key = *key;
 	if (e == 0)
 		e = msg_put_stage(&of(k)->out, &m, err);
+	return e < 0 ? e : remote_end(of(k), &mark, err);
+}
+
+static int sink_keep(struct sink *k, uint64_t id, uint64_t length,
+		     struct err *err)
+{
+	struct msg_keep m = {.id = id, .length = length};
+	struct frame_mark mark = {0};
+	int e = remote_begin(of(k), MSG_KEEP, 0, &mark, 16, err);
+
+	if (e == 0)
+		e = msg_put_keep(&of(k)->out, &m, err);
 	return e < 0 ? e : remote_end(of(k), &mark, err);
 }
 
@@ -175,6 +190,6 @@ static int sink_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 const struct sink_ops remote_sink_ops = {
-	sink_stage, sink_data,	sink_hole,	sink_copy, sink_stage_end, sink_stage_drop,
-	sink_begin, sink_op,   sink_commit,    sink_poll,
+	sink_stage,	 sink_keep,  sink_data, sink_hole,   sink_copy, sink_stage_end,
+	sink_stage_drop, sink_begin, sink_op,	sink_commit, sink_poll,
 };

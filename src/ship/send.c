@@ -57,7 +57,7 @@ static int source_dir(struct ship *h, int64_t parent, struct err *err)
 	return fd;
 }
 
-static bool same_stat(const struct fsys_stat *a, const struct fsys_stat *b)
+bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b)
 {
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
 	       a->mtime.s == b->mtime.s && a->mtime.ns == b->mtime.ns &&
@@ -73,118 +73,6 @@ static bool is_young(const struct fsys_stat *st, int64_t read_at)
 	return stamp > read_at - margin;
 }
 
-struct reading {
-	struct ship *h;
-	int fd;
-	uint64_t size;		/* as announced */
-	uint64_t stage;
-	unsigned bits;		/* its chunks were cut with, or 0 */
-	bool emit;		/* send it, not only hash it */
-	struct hash hash;
-};
-
-/* Between two pieces: nobody shall take a long reading for a frozen client. */
-static int breathe(struct reading *rd, struct err *err)
-{
-	struct ship *h = rd->h;
-	int r = 0;
-
-	if (!rd->emit && h->remote)
-		r = remote_idle(h->remote, err);
-	if (r == 0 && h->o.stop && *h->o.stop)
-		r = err_set(err, ERR_SIGNAL, "stopped by a signal");
-	return r;
-}
-
-static int read_hole(struct reading *rd, uint64_t length, struct err *err)
-{
-	static const unsigned char zero[65536];
-	uint64_t left;
-
-	for (left = length; left > 0;) {
-		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
-
-		hash_update(rd->h->hash, zero, n);
-		left -= n;
-	}
-	if (rd->emit)
-		progress_content(rd->h, length);
-	return rd->emit ? emit_hole(rd->h, length, err) : breathe(rd, err);
-}
-
-/* A zero byte first and last, and all the same between. */
-static bool is_zero(const unsigned char *p, size_t n)
-{
-	return n > 0 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
-}
-
-/* One stretch of data.  1 all of it, 0 the file is not what it was. */
-static int read_data(struct reading *rd, uint64_t at, uint64_t end,
-		     struct err *err)
-{
-	struct ship *h = rd->h;
-	size_t most = h->o.sparse ? SPARSE_BYTES : MSG_DATA_MAX, room, want;
-	unsigned char *p = h->io;
-	ssize_t n;
-	int r = 0;
-
-	while (r == 0 && at < end) {
-		room = most;
-		if (rd->emit)
-			r = emit_room(h, &p, &room, err);
-		if (r < 0)
-			return r;
-		want = end - at < room ? (size_t)(end - at) : room;
-		if (want > most)
-			want = most;
-		n = fsys_pread_full(rd->fd, p, want, at, err);
-		if (n < 0)
-			return (int)n;
-		if ((size_t)n < want)
-			return 0;
-		at += want;
-		if (h->o.sparse && want == SPARSE_BYTES && is_zero(p, want)) {
-			r = read_hole(rd, want, err);
-			continue;
-		}
-		hash_update(h->hash, p, want);
-		if (rd->emit) {
-			progress_content(h, want);
-			r = emit_filled(h, want, err);
-		}
-		if (r == 0)
-			r = breathe(rd, err);
-	}
-	return r < 0 ? r : 1;
-}
-
-/* Read to the announced size, holes without reading them; hash, and send if
- * that is wanted.  1 all of it; 0 the file is not what it was. */
-static int read_content(struct reading *rd, struct err *err)
-{
-	uint64_t at = 0, start, end;
-	int r = 1;
-
-	hash_reset(rd->h->hash, store_seed(rd->h->s));
-	while (r > 0 && at < rd->size) {
-		r = fsys_next_data(rd->fd, at, rd->size, &start, &end, err);
-		if (r == 0 && start > at)
-			r = read_hole(rd, start - at, err);
-		if (r == 0)
-			r = read_data(rd, start, end, err);
-		at = end;
-		if (r > 0 && start == rd->size)
-			break;
-	}
-	if (r > 0 && rd->emit) {
-		int e = emit_flush(rd->h, err);
-
-		r = e < 0 ? e : r;
-	}
-	rd->hash = hash_digest(rd->h->hash);
-	return r;
-}
-
 /* A small file is read whole before anything is sent. */
 static int read_small(struct reading *rd, const struct attr *have,
 		      struct err *err)
@@ -197,9 +85,9 @@ static int read_small(struct reading *rd, const struct attr *have,
 	if ((uint64_t)n != rd->size)
 		return 0;
 	progress_content(h, rd->size);
-	rd->hash = hash_of(h->io, (size_t)n, store_seed(h->s));
+	rd->result = hash_of(h->io, (size_t)n, store_seed(h->s));
 	if (have && have->hashed && have->size == rd->size &&
-	    hash_equal(&have->hash, &rd->hash))
+	    hash_equal(&have->hash, &rd->result))
 		return 2;
 	return 1;
 }
@@ -207,53 +95,16 @@ static int read_small(struct reading *rd, const struct attr *have,
 static int send_small(struct reading *rd, struct err *err)
 {
 	struct ship *h = rd->h;
-	int r = emit_copy_whole(h, rd->stage, &rd->hash, rd->size, err);
+	int r = emit_copy_whole(h, rd->stage, &rd->result, rd->size, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = emit_begin(h, rd->stage, rd->size, rd->bits, err);
+	r = emit_begin(h, rd->stage, rd->size, rd->bits, NULL, err);
 	if (r == 0 && rd->size)
 		r = emit_whole(h, h->io, (size_t)rd->size, err);
 	return r < 0 ? r
-		     : h->sink->ops->stage_end(h->sink, rd->stage, &rd->hash,
-					       err);
-}
-
-/* 1 sent, 2 the destination has it already, 0 not what it was. */
-static int send_large(struct reading *rd, const struct attr *have,
-		      struct err *err)
-{
-	struct sink *k = rd->h->sink;
-	int r;
-
-	if (have && have->hashed && have->size == rd->size) {
-		/* Perhaps nothing has to travel: look first. */
-		r = read_content(rd, err);
-		if (r <= 0)
-			return r;
-		if (hash_equal(&have->hash, &rd->hash))
-			return 2;
-	}
-	rd->emit = true;
-	r = emit_begin(rd->h, rd->stage, rd->size, rd->bits, err);
-	if (r < 0)
-		return r;
-	r = read_content(rd, err);
-	if (r > 0) {
-		int e = k->ops->stage_end(k, rd->stage, &rd->hash, err);
-
-		return e < 0 ? e : 1;
-	}
-	if (r == 0 || err_class(r) != ERR_CLASS_DROP) {
-		struct err ignored;
-		int e = k->ops->stage_drop(k, rd->stage, &ignored);
-
-		if (e < 0 && r == 0) {
-			*err = ignored;
-			return e;
-		}
-	}
-	return r;
+		     : h->sink->ops->stage_end(h->sink, rd->stage,
+					       &rd->result, err);
 }
 
 static void attr_of(const struct fsys_stat *st, const struct hash *hash,
@@ -273,10 +124,10 @@ static void attr_of(const struct fsys_stat *st, const struct hash *hash,
 /* What was read is what the snapshot speaks of: its content is known now. */
 static int learn(struct ship *h, const struct inode_row *row,
 		 const struct fsys_stat *st, const struct hash *hash,
-		 int64_t read_at, struct err *err)
+		 int64_t read_at, struct chunk_list *list, struct err *err)
 {
 	bool young = is_young(st, read_at);
-	struct chunk_list *l = &h->emit.list;
+	struct chunk_list *l = list;
 	uint64_t ctime = (uint64_t)st->ctime.s * 1000000000u + st->ctime.ns;
 
 	if (row->ctime != ctime || row->a.size != st->size ||
@@ -307,48 +158,47 @@ static int not_now(struct ship *h, struct place at, int code,
 	return r < 0 ? r : SEND_NOT;
 }
 
+/* The content was read (and sent, unless it is the same): r is 1, or 2 for
+ * the same; 0 it is not what it was. */
 static int finish(struct ship *h, struct place at,
-		  const struct inode_row *row, struct reading *rd,
-		  const struct fsys_stat *before, const struct attr *have,
-		  int64_t read_at, struct attr *attr, struct err *err)
+		  const struct inode_row *row, struct reading *rd, int r,
+		  struct attr *attr, struct err *err)
 {
-	bool small = rd->size <= MSG_DATA_MAX;
-	struct fsys_stat after;
-	int r;
-
-	h->emit.list.count = 0;
-	r = small ? read_small(rd, have, err) : send_large(rd, have, err);
+	int e;
 
 	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
 		      err_class(r) == ERR_CLASS_FATAL))
 		return r;
 	if (r < 0)
 		return not_now(h, at, -r, err->msg, err);
-	if (r > 0 && fsys_fstat(rd->fd, &after, err) < 0)
-		return not_now(h, at, ERR_IO, err->msg, err);
-	if (r == 0 || !same_stat(before, &after)) {
-		if (r == 1 && !small) {
-			int e = h->sink->ops->stage_drop(h->sink, rd->stage,
-							 err);
-			if (e < 0)
-				return e;
-		}
+	if (r == 0)
 		return not_now(h, at, ERR_VANISHED, "", err);
-	}
-	if (r == 1 && small) {
-		int e = send_small(rd, err);
+	attr_of(&rd->before, &rd->result, attr);
+	e = learn(h, row, &rd->before, &rd->result, rd->read_at,
+		  &rd->emit->list, err);
+	return e < 0 ? e : r == 2 ? SEND_SAME : SEND_STAGED;
+}
 
+static int small_file(struct ship *h, struct place at,
+		      const struct inode_row *row, struct reading *rd,
+		      const struct attr *have, struct attr *attr,
+		      struct err *err)
+{
+	struct fsys_stat after;
+	int e, r;
+
+	rd->emit->list.count = 0;
+	r = read_small(rd, have, err);
+	if (r > 0) {
+		e = fsys_fstat(rd->fd, &after, err);
+		r = e < 0 ? e : send_same_stat(&rd->before, &after) ? r : 0;
+	}
+	if (r == 1) {
+		e = send_small(rd, err);
 		if (e < 0)
 			return e;
 	}
-	attr_of(before, &rd->hash, attr);
-	{
-		int e = learn(h, row, before, &rd->hash, read_at, err);
-
-		if (e < 0)
-			return e;
-	}
-	return r == 2 ? SEND_SAME : SEND_STAGED;
+	return finish(h, at, row, rd, r, attr, err);
 }
 
 /* How the version that the destination has was cut. */
@@ -365,37 +215,109 @@ static unsigned previous_bits(struct ship *h, int64_t inode,
 	return bits;
 }
 
+/* The source's file, opened and looked at.  1; else enum send_result or an
+ * error is in *r. */
+static int open_file(struct ship *h, struct place at,
+		     const struct inode_row *row, const struct attr *have,
+		     struct reading *rd, int *r, struct err *err)
+{
+	char name[PATH_NAME_MAX + 1];
+	int dir = source_dir(h, at.parent, err);
+
+	memset(rd, 0, sizeof(*rd));
+	rd->h = h;
+	rd->fd = -1;
+	rd->emit = &h->small;
+	rd->hash = h->hash;
+	rd->inode = row->id;
+	rd->read_at = clock_real();
+	if (dir < 0) {
+		*r = not_now(h, at, -dir, err->msg, err);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)at.len, at.name);
+	rd->fd = fsys_open(dir, name, FSYS_READ, 0, err);
+	if (rd->fd < 0) {
+		*r = not_now(h, at, -rd->fd, err->msg, err);
+		return 0;
+	}
+	if (fsys_fstat(rd->fd, &rd->before, err) < 0 ||
+	    rd->before.type != FSYS_FILE || rd->before.ino != row->ino) {
+		fsys_close(rd->fd);
+		*r = not_now(h, at, ERR_VANISHED, "", err);
+		return 0;
+	}
+	rd->size = rd->before.size;
+	if (have) {
+		rd->have = *have;
+		rd->have_known = have->hashed;
+	}
+	rd->bits = previous_bits(h, row->id, have, err);
+	return 1;
+}
+
+/* A long file takes its time: where the caller is patient, it is begun here,
+ * goes on between the runs, and is taken up when it is complete. */
+static int long_file(struct ship *h, struct place at,
+		     const struct inode_row *row, struct reading *rd,
+		     struct attr *attr, uint64_t *stage, struct err *err)
+{
+	int r = rd->state == READ_DONE ? rd->verdict : 0;
+
+	rd->wanted = true;
+	if (rd->state == READ_FAILED) {
+		r = rd->verdict;
+		*err = rd->err;
+	} else if (rd->state != READ_DONE) {
+		if (h->o.patient && h->remote)
+			return SEND_NOT;
+		r = long_run(rd, 0, err);
+	}
+	*stage = rd->stage;
+	r = finish(h, at, row, rd, r, attr, err);
+	long_free(h);
+	return r;
+}
+
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
 	      const struct attr *have, struct attr *attr, uint64_t *stage,
 	      struct err *err)
 {
-	struct reading rd = {.h = h};
-	struct fsys_stat st;
-	int64_t read_at = clock_real();
-	char name[PATH_NAME_MAX + 1];
-	int r, dir = source_dir(h, at.parent, err);
+	struct reading rd;
+	int r = 0;
 
-	if (dir < 0)
-		return not_now(h, at, -dir, err->msg, err);
-	snprintf(name, sizeof(name), "%.*s", (int)at.len, at.name);
-	rd.fd = fsys_open(dir, name, FSYS_READ, 0, err);
-	if (rd.fd < 0)
-		return not_now(h, at, -rd.fd, err->msg, err);
-	r = fsys_fstat(rd.fd, &st, err);
-	if (r < 0 || st.type != FSYS_FILE || st.ino != row->ino) {
-		fsys_close(rd.fd);
-		return not_now(h, at, ERR_VANISHED, "", err);
+	if (h->reading && h->reading->inode == row->id) {
+		if (long_fits(h->reading, row))
+			return long_file(h, at, row, h->reading, attr, stage,
+					 err);
+		r = long_leave(h, err);
+		if (r < 0)
+			return r;
 	}
-	rd.size = st.size;
-	rd.bits = previous_bits(h, row->id, have, err);
-	rd.stage = *stage = ++h->stage;
-	r = 0;
-	if (rd.size > MSG_DATA_MAX) {
-		fsys_sequential(rd.fd);
-		r = progress_file(h, at, err);
+	if (!open_file(h, at, row, have, &rd, &r, err))
+		return r;
+	if (rd.size <= MSG_DATA_MAX) {
+		rd.stage = *stage = ++h->stage;
+		r = small_file(h, at, row, &rd, have, attr, err);
+		fsys_close(rd.fd);
+		return r;
+	}
+	fsys_sequential(rd.fd);
+	r = progress_file(h, at, err);
+	if (r == 0 && rd.size >= LONG_BYTES && !h->o.dry && h->remote) {
+		if (h->reading) { /* one at a time */
+			fsys_close(rd.fd);
+			return SEND_NOT;
+		}
+		r = long_new(h, &rd, err);
+		return r < 0 ? r
+			     : long_file(h, at, row, h->reading, attr, stage,
+					 err);
 	}
 	if (r == 0)
-		r = finish(h, at, row, &rd, &st, have, read_at, attr, err);
+		r = long_run(&rd, 0, err);
+	*stage = rd.stage;
+	r = finish(h, at, row, &rd, r, attr, err);
 	fsys_close(rd.fd);
 	return r;
 }

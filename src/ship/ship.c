@@ -48,6 +48,7 @@ void ship_free(struct ship *h)
 		return;
 	notes_drop(h);
 	copy_forget(h);
+	long_free(h);
 	emit_release(h);
 	map_release(&h->replaced);
 	free(h->copied);
@@ -82,6 +83,7 @@ static void abandon(struct ship *h)
 	h->row_count = 0;
 	h->batch_bytes = 0;
 	h->fail_count = 0;
+	long_free(h);
 	notes_drop(h);
 	h->batch_moves = false;
 	h->copied_count = h->bad_count = 0;
@@ -215,6 +217,8 @@ static int campaign(struct ship *h, struct err *err)
 	copy_forget(h);
 	h->restless = 0;
 	h->surprised = false;
+	if (h->reading)
+		h->reading->wanted = false;
 	r = index_empty(h->s, err);
 	if (r >= 0) {
 		h->can_copy = r == 0 && (h->o.dry || can_copy(h));
@@ -242,7 +246,20 @@ static int campaign(struct ship *h, struct err *err)
 		r = notes_flush(h, err);
 	if (r == 0)
 		r = batch_answers(h, true, err);
+	if (r == 0 && h->reading && !h->reading->wanted)
+		r = long_drop(h, err);
 	return r;
+}
+
+/* What copies were taken of matters until their stage has its place. */
+static void forget_copied(struct ship *h)
+{
+	size_t i, n = 0;
+
+	for (i = 0; h->reading && i < h->copied_count; i++)
+		if (h->copied[i].stage == h->reading->stage)
+			h->copied[n++] = h->copied[i];
+	h->copied_count = n;
 }
 
 int ship_run(struct ship *h, struct err *err)
@@ -250,13 +267,13 @@ int ship_run(struct ship *h, struct err *err)
 	struct err ignored;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
-	if (r == 0)
+	if (r == 0 && !h->reading)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		r = campaign(h, err);
 		if (r < 0 || h->o.dry || !h->remote)
 			break;
-		h->copied_count = 0;
+		forget_copied(h);
 		if (h->needs) {
 			log_line(h->o.log, LOG_WARN,
 				 "the destination was changed by somebody "
@@ -281,7 +298,8 @@ int ship_run(struct ship *h, struct err *err)
 		if (r > 0)
 			r = index_prune(h->s, err);
 	}
-	progress_end(h, r == 0);
+	if (!h->reading)
+		progress_end(h, r == 0);
 	db_hold(store_db(h->s), false, r < 0 ? &ignored : err);
 	if (r < 0)
 		abandon(h);

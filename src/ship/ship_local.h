@@ -3,6 +3,7 @@
  *   ship.c       course of a run           plan.c      T, the model of the far end
  *   place.c      moves and directories     remove.c    deletes
  *   content.c    files, links, metadata    send.c      one file's content
+ *   long.c       content that is sent piece by piece
  *   notes.c      what is learnt on the way
  *   emit.c       content cut into copies and literals
  *   copy.c       what the destination has to copy from
@@ -80,6 +81,8 @@ struct emit {
 	struct chunk_list list;	/* of the content so far */
 	uint64_t stage;
 	bool cutting, looking;
+	uint64_t cut_at;	/* of the content, cut so far */
+	uint64_t skip_to;	/* of it the helper has that much already */
 	unsigned char *buffer;	/* EMIT_BYTES, for what does not fit at once */
 	size_t filled;
 	/* the copy that is growing */
@@ -89,6 +92,34 @@ struct emit {
 	int64_t copy_inode;
 	struct hash copy_hash;	/* of that version */
 	uint64_t copy_at, copy_length;
+};
+
+/* long.c: a file that is read piece by piece. */
+#define LONG_BYTES (8u << 20)	/* from here on with a key, and patiently */
+#define LONG_MORE 3		/* the deadline came first */
+
+enum reading_state { READ_COMPARE, READ_STAGE, READ_ASKED, READ_PREFIX, READ_SEND, READ_DONE, READ_FAILED };
+
+struct reading {
+	enum reading_state state;
+	struct ship *h;
+	struct emit *emit;
+	struct hash_state *hash;
+	int fd;
+	int64_t inode;
+	struct fsys_stat before;	/* when it was opened ... */
+	int64_t read_at;		/* ... real time, ns */
+	uint64_t size, stage;
+	unsigned bits;		/* chunks of the last version were cut with, or 0 */
+	struct attr have;	/* what the destination has of this inode */
+	bool have_known, begun, keyed, staged, wanted;
+	uint64_t at, data_end;	/* read so far; end of this stretch of data */
+	int64_t until;		/* mono ns, or 0 */
+	bool there_known;	/* the helper has told ... */
+	uint64_t there;		/* ... how much it has of an earlier session */
+	struct hash there_hash, result;
+	int verdict;		/* DONE: 1 sent, 2 the same; FAILED: 0 or the error */
+	struct err err;
 };
 
 struct ship {
@@ -128,7 +159,9 @@ struct ship {
 	size_t note_count, note_cap;
 	struct arena note_arena;
 	/* content */
-	struct emit emit;
+	struct emit *emit;	/* one of the two */
+	struct emit small, large;
+	struct reading *reading;	/* a long file on its way, see send.c */
 	struct source sources[SOURCES];
 	uint64_t source_clock;
 	bool can_copy;		/* negotiated, and there is something */
@@ -183,6 +216,8 @@ int batch_put(struct ship *h, struct op *op, struct err *err);
 int batch_commit(struct ship *h, struct err *err);
 /* Take answers; wait for all of them if `all`. */
 int batch_answers(struct ship *h, bool all, struct err *err);
+/* Take an answer, if one comes within that time. */
+int batch_wait(struct ship *h, int wait_ms, struct err *err);
 
 /* place.c */
 /* Make the directory exist in T, in its final place. */
@@ -212,6 +247,7 @@ enum send_result {
 	SEND_STAGED,		/* in *stage; *attr is what was sent */
 	SEND_SAME		/* the destination has this content already */
 };
+bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b);
 /* Read the source's file under a name of S.  have: what the destination has
  * of this inode, or NULL.  Returns enum send_result or an error. */
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
@@ -235,13 +271,29 @@ int copy_refused(struct ship *h, uint64_t stage, uint64_t offset, struct err *er
  * changed: it is sent again. */
 int copy_repair(struct ship *h, struct err *err);
 
+/* long.c */
+/* Take over what was opened: h->reading. */
+int long_new(struct ship *h, const struct reading *begun, struct err *err);
+void long_free(struct ship *h);
+/* Is the file still the one that is on its way? */
+bool long_fits(const struct reading *rd, const struct inode_row *row);
+/* Give it up, for now or for good. */
+int long_leave(struct ship *h, struct err *err);
+int long_drop(struct ship *h, struct err *err);
+/* The helper has this much of it. */
+void long_have(struct ship *h, uint64_t stage, uint64_t length, const struct hash *hash);
+/* 1 sent, 2 the destination has it already, 0 not what it was, LONG_MORE. */
+int long_run(struct reading *rd, int64_t until, struct err *err);
+
 /* emit.c */
 int emit_init(struct ship *h, struct err *err);
 void emit_release(struct ship *h);
 /* If the destination has the very content: STAGE to STAGE_END; 1. */
 int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash, uint64_t size, struct err *err);
 /* STAGE, and then either all of the content at once ... */
-int emit_begin(struct ship *h, uint64_t stage, uint64_t size, unsigned bits, struct err *err);
+int emit_begin(struct ship *h, uint64_t stage, uint64_t size, unsigned bits, const struct hash *key, struct err *err);
+/* Once more from the start; the helper has the first `skip` bytes. */
+void emit_again(struct ship *h, uint64_t skip);
 int emit_whole(struct ship *h, const unsigned char *p, size_t len, struct err *err);
 /* ... or piece by piece: put bytes into the room, and say how many. */
 int emit_room(struct ship *h, unsigned char **p, size_t *room, struct err *err);

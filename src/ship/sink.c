@@ -3,9 +3,16 @@
 #include <string.h>
 
 static int null_stage(struct sink *k, uint64_t id, uint64_t size,
-		      struct err *err)
+		      const struct hash *key, struct err *err)
 {
-	(void)k, (void)id, (void)size, (void)err;
+	(void)k, (void)id, (void)size, (void)key, (void)err;
+	return 0;
+}
+
+static int null_keep(struct sink *k, uint64_t id, uint64_t length,
+		     struct err *err)
+{
+	(void)k, (void)id, (void)length, (void)err;
 	return 0;
 }
 
@@ -80,7 +87,8 @@ static int null_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 static const struct sink_ops null_ops = {
-	null_stage,  null_data,	null_hole,	null_copy, null_stage_end, null_number,
+	null_stage,  null_keep, null_data, null_hole, null_copy,
+	null_stage_end, null_number,
 	null_number, null_op,	null_commit,	null_poll,
 };
 

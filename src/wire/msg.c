@@ -220,14 +220,24 @@ int msg_put_stage(struct buf *b, const struct msg_stage *m, struct err *err)
 {
 	int r = buf_put_u64(b, m->id, err);
 
-	return r < 0 ? r : buf_put_u64(b, m->size, err);
+	if (r == 0)
+		r = buf_put_u64(b, m->size, err);
+	return r < 0 ? r
+		     : buf_put_blob(b, m->key.b, m->keyed ? HASH_SIZE : 0, err);
 }
 
 int msg_get_stage(struct view v, struct msg_stage *m, struct err *err)
 {
+	struct view key;
+
 	memset(m, 0, sizeof(*m));
 	m->id = view_u64(&v);
 	m->size = view_u64(&v);
+	key = view_blob(&v);
+	m->keyed = key.len == HASH_SIZE;
+	if (m->keyed)
+		memcpy(m->key.b, key.p, HASH_SIZE);
+	v.bad = v.bad || (key.len && !m->keyed);
 	return msg_finish(v, "STAGE", m, sizeof(*m), err);
 }
 
@@ -329,6 +339,43 @@ int msg_get_need(struct view v, struct msg_need *m, struct err *err)
 	m->offset = view_u64(&v);
 	m->length = view_u64(&v);
 	return msg_finish(v, "NEED", m, sizeof(*m), err);
+}
+
+int msg_put_have(struct buf *b, const struct msg_have *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	if (r == 0)
+		r = buf_put_u64(b, m->length, err);
+	return r < 0 ? r : buf_put(b, m->hash.b, HASH_SIZE, err);
+}
+
+int msg_get_have(struct view v, struct msg_have *m, struct err *err)
+{
+	const unsigned char *hash;
+
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	m->length = view_u64(&v);
+	hash = view_bytes(&v, HASH_SIZE);
+	if (hash)
+		memcpy(m->hash.b, hash, HASH_SIZE);
+	return msg_finish(v, "HAVE", m, sizeof(*m), err);
+}
+
+int msg_put_keep(struct buf *b, const struct msg_keep *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	return r < 0 ? r : buf_put_u64(b, m->length, err);
+}
+
+int msg_get_keep(struct view v, struct msg_keep *m, struct err *err)
+{
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	m->length = view_u64(&v);
+	return msg_finish(v, "KEEP", m, sizeof(*m), err);
 }
 
 /* ------------------------------------------------------------ batches */

@@ -13,5 +13,5 @@ relay_start() {
 	echo "[127.0.0.1]:$RELAY_PORT $(cut -d' ' -f1,2 "$T/ssh/host_ed25519.pub")" >>"$T/ssh/known_hosts"
 	{ echo "Host relayed"; echo " HostName 127.0.0.1"; echo " Port $RELAY_PORT"; echo " User $(id -un)"; cat "$T/ssh/config"; } >"$T/ssh/relay_config"
 }
-# It ends with its standard input.
-relay_stop() { exec 7>&-; wait "$RELAY_PID" 2>/dev/null; RELAY_PID=; : >"$T/ssh/relay.out"; }
+# It ends with its standard input, too.
+relay_stop() { exec 7>&-; kill "$RELAY_PID" 2>/dev/null; wait "$RELAY_PID" 2>/dev/null; RELAY_PID=; : >"$T/ssh/relay.out"; }
