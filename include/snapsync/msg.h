@@ -31,6 +31,7 @@
 #define MSG_TEXT_MAX 1024u		/* bytes in a message for people */
 #define MSG_LINK_MAX 65535u		/* bytes in a symbolic link's target */
 #define MSG_DATA_MAX 262144u		/* content bytes in one DATA */
+#define MSG_HOLE_MAX (1u << 30)	/* zero bytes in one HOLE: it is hashed at once */
 #define MSG_PATH_FIELD (1u + 4u + 65535u)
 #define MSG_OPS_MAX 65536u		/* operations in a batch */
 
@@ -83,7 +84,7 @@
 	X(52, NODE, 'C', MSG_PATH_FIELD + MSG_META_BYTES + 12u, MSG_S_BATCH, 1) \
 	X(53, LINK, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                 \
 	X(54, MOVE, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                 \
-	X(55, REMOVE, 'C', MSG_PATH_FIELD + 1u, MSG_S_BATCH, 1)               \
+	X(55, REMOVE, 'C', 2u * MSG_PATH_FIELD + 1u, MSG_S_BATCH, 1)          \
 	X(56, META, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)     \
 	X(57, COMMIT, 'C', 12u, MSG_S_BATCH, 1)                               \
 	X(64, ACK, 'H', 12u, 0, 0)                                            \

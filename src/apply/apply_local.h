@@ -8,6 +8,7 @@
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
  *   execute.c   one operation           touched.c   what is to be synced
+ *   merge.c     what a directory held that had to make room
  *   owner.c     owners and modes        list.c      listings
  */
 #ifndef SNAPSYNC_APPLY_LOCAL_H
@@ -117,13 +118,16 @@ struct apply {
 	struct closing *closing;	/* see commit_thread.c; NULL in its own */
 };
 
+/* Of a subject that is a directory made by the batch itself: no number yet. */
+#define NOTED_MADE 255u
+
 /* One noted operation, as it lies in `ops` and in the redo log. */
 struct noted {
 	struct msg_op op;
 	uint64_t tmp;		/* number in tmp/, of what is created */
 	int code;		/* known to fail (staging), or 0 */
 	uint64_t dev, ino;	/* identity of the subject, 0: unknown */
-	unsigned subject_type;	/* enum fsys_type of it */
+	unsigned subject_type;	/* enum fsys_type of it, or NOTED_MADE */
 };
 
 /* open.c */
@@ -209,6 +213,11 @@ int position_write(struct apply *a, const unsigned char pair[16], uint64_t batch
 
 /* execute.c */
 int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);
+
+/* merge.c */
+/* REMOVE of a directory that is not empty: what is left in it goes into the
+ * directory it belongs into, or becomes that where there is none. */
+int merge_back(struct apply *a, const struct msg_op *op, struct err *err);
 
 /* touched.c */
 void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd);

@@ -157,8 +157,12 @@ static int ack(struct apply *a, struct err *err)
 
 int commit_course(struct apply *a, struct err *err)
 {
-	int r = stage_sync(a, err);
+	int r;
 
+	/* What was opened before may have been moved since, by the batch
+	 * before or by somebody else. */
+	confine_forget(a);
+	r = stage_sync(a, err);
 	if (r == 0)
 		r = identity_fill(a, err);
 	if (r == 0)

@@ -117,6 +117,7 @@ static int take_back(struct apply *a, struct closing *c, struct err *err)
 	a->position.known = true;
 	memcpy(a->position.pair, a->hello.pair, sizeof(a->position.pair));
 	a->position.batch = c->own.batch;
+	confine_forget(a);
 	return r < 0 ? r : stage_sweep(a, c->own.batch, err);
 }
 

@@ -29,9 +29,19 @@ static int look(const struct spot *s, struct fsys_stat *st, struct err *err)
 
 static bool is_subject(const struct noted *n, const struct fsys_stat *st)
 {
-	return n->ino == 0 ||
-	       (n->dev == st->dev && n->ino == st->ino &&
-		n->subject_type == (unsigned)st->type);
+	if (n->subject_type == NOTED_MADE)
+		return st->type == FSYS_DIR;
+	return n->subject_type && n->dev == st->dev && n->ino == st->ino &&
+	       n->subject_type == (unsigned)st->type;
+}
+
+/* It failed the first time, and fails again whatever has the name now. */
+static int was_absent(const struct noted *n, struct err *err)
+{
+	return n->subject_type
+		       ? 0
+		       : err_sys(err, ERR_VANISHED, ENOENT,
+				 "what should be moved or linked was not there");
 }
 
 /* There is nothing at the end of the path: a directory on it has gone, or
@@ -59,7 +69,8 @@ static int make_room(struct apply *a, const struct spot *s, struct err *err)
 	return r;
 }
 
-static int place(struct apply *a, const struct noted *n, struct err *err)
+static int place(struct apply *a, const struct noted *n, bool replay,
+		 struct err *err)
 {
 	struct fsys_stat st;
 	struct spot s;
@@ -68,8 +79,8 @@ static int place(struct apply *a, const struct noted *n, struct err *err)
 
 	stage_name(n->tmp, tmp);
 	r = fsys_stat(a->tmp_fd, tmp, &st, err);
-	if (r < 0) /* only in a replay: it has its name already */
-		return err->sys == ENOENT ? 0 : r;
+	if (r < 0) /* in a replay it has its name already */
+		return err->sys == ENOENT && replay ? 0 : r;
 	r = spot_of(a, &n->op.path, &s, err);
 	if (r == 0) {
 		r = fsys_rename(a->tmp_fd, tmp, s.fd, s.name, err);
@@ -157,8 +168,11 @@ static int move(struct apply *a, const struct noted *n, bool replay,
 {
 	struct spot from, to;
 	struct fsys_stat st;
-	int r = spot_of(a, &n->op.from, &from, err);
+	int r = replay ? was_absent(n, err) : 0;
 
+	if (r < 0)
+		return r;
+	r = spot_of(a, &n->op.from, &from, err);
 	if (r == 0)
 		r = look(&from, &st, err);
 	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
@@ -181,8 +195,11 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 {
 	struct spot from, to;
 	struct fsys_stat st, there;
-	int r = spot_of(a, &n->op.from, &from, err);
+	int r = replay ? was_absent(n, err) : 0;
 
+	if (r < 0)
+		return r;
+	r = spot_of(a, &n->op.from, &from, err);
 	if (r == 0)
 		r = look(&from, &st, err);
 	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
@@ -240,6 +257,9 @@ static int remove_name(struct apply *a, const struct noted *n, bool replay,
 	if (st.type != FSYS_DIR)
 		return fsys_unlink(s.fd, s.name, err);
 	r = fsys_rmdir(s.fd, s.name, err);
+	if (r < 0 && n->op.from.path.len &&
+	    (err->sys == ENOTEMPTY || err->sys == EEXIST))
+		r = merge_back(a, &n->op, err);
 	if (r == 0)
 		confine_forget(a);
 	return r;
@@ -281,7 +301,7 @@ static int once(struct apply *a, const struct noted *n, bool replay,
 	case MSG_PLACE:
 	case MSG_SYMLINK:
 	case MSG_NODE:
-		return place(a, n, err);
+		return place(a, n, replay, err);
 	case MSG_MKDIR:
 		return make_dir(a, n, err);
 	case MSG_MOVE:
@@ -297,6 +317,19 @@ static int once(struct apply *a, const struct noted *n, bool replay,
 	}
 }
 
+/* What was done before the replay may not be on stable storage. */
+static void touch_places(struct apply *a, const struct noted *n)
+{
+	struct err ignored;
+	struct spot s;
+
+	if (spot_of(a, &n->op.path, &s, &ignored) == 0)
+		touched_dir(a, s.dir, s.fd);
+	if (n->op.type == MSG_MOVE &&
+	    spot_of(a, &n->op.from, &s, &ignored) == 0)
+		touched_dir(a, s.dir, s.fd);
+}
+
 int execute(struct apply *a, const struct noted *n, bool replay,
 	    struct err *err)
 {
@@ -307,6 +340,8 @@ int execute(struct apply *a, const struct noted *n, bool replay,
 		return err_set(err, (enum err_code)n->code,
 			       "it could not be staged");
 	r = once(a, n, replay, err);
+	if (r == 0 && replay && n->op.path.path.len)
+		touch_places(a, n);
 	if (r == 0 || err->sys != EACCES)
 		return r;
 	/* Our own directory without write permission for us? */

@@ -31,7 +31,8 @@ static bool below(struct view path, struct view top)
 
 /* Where `p` was before the batch, or *tmp; false if it was nowhere. */
 static bool trace_back(const struct trace *t, enum msg_area *area,
-		       struct buf *p, uint64_t *tmp, struct err *err)
+		       struct buf *p, uint64_t *tmp, bool *made,
+		       struct err *err)
 {
 	size_t i;
 
@@ -45,6 +46,7 @@ static bool trace_back(const struct trace *t, enum msg_area *area,
 		if ((l->made || l->tmp) && p->len != l->to.len)
 			continue;
 		*tmp = l->tmp;
+		*made = l->made;
 		if (l->made || l->tmp)
 			return !l->made;
 		buf_init(&moved, 2 * PATH_BYTES_MAX);
@@ -69,13 +71,14 @@ static void look(struct apply *a, const struct trace *t, struct noted *n)
 	char name[PATH_NAME_MAX + 1];
 	struct fsys_stat st;
 	uint64_t tmp = 0;
+	bool made = false;
 	struct err err;
 	struct buf p;
 	int dirfd = a->tmp_fd;
 
 	buf_init(&p, 2 * PATH_BYTES_MAX);
 	if (buf_put(&p, from->path.p, from->path.len, &err) == 0 &&
-	    trace_back(t, &was.area, &p, &tmp, &err)) {
+	    trace_back(t, &was.area, &p, &tmp, &made, &err)) {
 		was.path = view_of(p.data, p.len);
 		if (tmp)
 			stage_name(tmp, name);
@@ -87,6 +90,8 @@ static void look(struct apply *a, const struct trace *t, struct noted *n)
 			n->subject_type = st.type;
 		}
 	}
+	if (made)
+		n->subject_type = NOTED_MADE;
 	buf_release(&p);
 }
 

@@ -155,6 +155,8 @@ int list_send(struct apply *a, const struct msg_list *m, struct err *err)
 	char *dir;
 	int r = 0;
 
+	confine_forget(a); /* what is there now counts */
+
 	buf_init(&l.items, MSG_PAYLOAD_MAX - PATH_BYTES_MAX - 64);
 	l.target = malloc(MSG_LINK_MAX + 1);
 	dir = malloc(m->root.path.len + 1);

@@ -10,7 +10,8 @@
  *     40      4     length of the operations, n
  *     44      n     operations: u8 type, u32 length, payload as on the wire,
  *                   u64 number in tmp/, u32 code (known to fail, or 0),
- *                   u64 device, u64 inode, u8 type of the subject
+ *                   u64 device, u64 inode, u8 type of the subject (0 0 0:
+ *                   it was not there; 0 0 255: a directory the batch makes)
  *     44+n    16    XXH3-128 (seed 0) of all before
  *
  * Valid if and only if magic, version and hash are right; whatever lies behind

@@ -154,6 +154,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	int r = 0;
 
 	if (m->id <= a->last_stage || m->id & NODE_BIT ||
+	    m->size > INT64_MAX ||
 	    (a->current && !m->keyed) ||
 	    (m->keyed && !(a->features & MSG_FEATURE_KEEP)))
 		return err_set(err, ERR_PROTOCOL, "STAGE out of order");
@@ -268,16 +269,18 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 
 	if (r < 0 || s->code)
 		return r;
+	/* What is never written is a hole; its end must be there, though. */
+	r = fsys_truncate(s->fd, s->received, err);
+	if (r < 0) {
+		spoil(a, s, m->id, r, err->msg);
+		return 0;
+	}
 	for (left = m->length; left > 0;) {
 		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
 
 		hash_update(hash_of_stage(a, s), zero, n);
 		left -= n;
 	}
-	/* What is never written is a hole; its end must be there, though. */
-	r = fsys_truncate(s->fd, s->received, err);
-	if (r < 0)
-		spoil(a, s, m->id, r, err->msg);
 	return 0;
 }
 
@@ -488,6 +491,7 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
 						       : op->meta.type,
 			       &op->meta, &now, err);
+	a->unsynced++;
 	return r;
 }
 
@@ -523,12 +527,14 @@ int stage_sync(struct apply *a, struct err *err)
 		r = fsys_sync_fs(a->tmp_fd, err);
 		return r < 0 ? r : 0;
 	}
+	/* The names in tmp/ too: a replay takes one that is missing there for
+	 * one that has its place already. */
 	while (r == 0 && v.len > 0) {
 		r = redo_get(&v, &n, err);
 		if (r == 0 && n.op.type == MSG_PLACE && !n.code)
 			r = sync_one(a, n.tmp, err);
 	}
-	return r;
+	return r < 0 ? r : fsys_sync(a->tmp_fd, err);
 }
 
 /* After a batch: forget what was placed, dropped or failed. */

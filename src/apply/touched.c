@@ -7,6 +7,10 @@
 
 void touched_clear(struct apply *a)
 {
+	size_t i;
+
+	for (i = 0; i < APPLY_CACHE; i++)
+		a->cache[i].touched = false;
 	while (a->touched_count > 0)
 		fsys_close(a->touched[--a->touched_count]);
 	a->touched_all = false;

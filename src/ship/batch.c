@@ -51,6 +51,11 @@ static int paths(struct ship *h, struct op *op, struct msg_op *m,
 		if (r == 0)
 			r = keep(h, &path, &m->from.path, err);
 	}
+	/* Where the rest of it belongs; not to be found: it stays there. */
+	if (r == 0 && op->op == JOURNAL_REMOVE && op->from.len &&
+	    plan_path(h, op->from, &path, &m->from.area, err) == 0 &&
+	    m->from.area == MSG_TREE)
+		r = keep(h, &path, &m->from.path, err);
 	buf_release(&path);
 	return r;
 }
@@ -213,7 +218,17 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 		     struct err *err)
 {
 	struct journal_fail *f;
-	int r = vec_grow((void **)&h->fails, &h->fail_cap, h->fail_count + 1,
+	uint32_t last = h->fail_count ? h->fails[h->fail_count - 1].index : 0;
+	int r;
+
+	if (event->batch > h->d->sent || event->batch <= h->d->acked ||
+	    event->index >= MSG_OPS_MAX ||
+	    (h->fail_count && (event->batch != h->fail_batch ||
+			       event->index <= last)))
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper's answers are out of order");
+	h->fail_batch = event->batch;
+	r = vec_grow((void **)&h->fails, &h->fail_cap, h->fail_count + 1,
 			 sizeof(*h->fails), err);
 
 	if (r < 0)
@@ -230,7 +245,8 @@ static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 	struct journal_settled settled = {0, 0, false};
 	int r = 0;
 
-	if (batch > h->d->sent || batch <= h->d->acked)
+	if (batch > h->d->sent || batch <= h->d->acked ||
+	    (h->fail_count && batch != h->fail_batch))
 		return err_set(err, ERR_PROTOCOL,
 			       "the helper acknowledged a batch that was not "
 			       "sent");

@@ -240,9 +240,13 @@ int emit_hole(struct ship *h, uint64_t length, struct err *err)
 	left = e->sent < e->skip_to ? e->skip_to - e->sent : 0;
 	left = left < length ? length - left : 0; /* what it has not */
 	e->sent += length;
-	return r < 0 || left == 0
-		       ? r
-		       : h->sink->ops->hole(h->sink, e->stage, left, err);
+	while (r == 0 && left > 0) {
+		uint64_t n = left < MSG_HOLE_MAX ? left : MSG_HOLE_MAX;
+
+		r = h->sink->ops->hole(h->sink, e->stage, n, err);
+		left -= n;
+	}
+	return r;
 }
 
 int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,

@@ -21,17 +21,21 @@ static int move_to(struct ship *h, struct place from, struct place at,
 	return batch_put(h, &op, err);
 }
 
-/* Into the limbo, under its number. */
+/* Into the limbo, under its number; with pair and batch no other has that
+ * name, whatever an earlier client has left there. */
 static int park(struct ship *h, struct place from, int64_t inode,
 		enum fsys_type type, struct err *err)
 {
-	char name[32];
+	char name[64];
+	const unsigned char *pair = h->d->pair;
 	struct place limbo = {STORE_LIMBO, name, 0};
 
-	limbo.len = (size_t)snprintf(name, sizeof(name), "%llx%s",
-				     inode < 0 ? -(unsigned long long)inode
-					       : (unsigned long long)inode,
-				     inode < 0 ? "x" : "");
+	limbo.len = (size_t)snprintf(
+		name, sizeof(name), "%llx%s.%llx.%02x%02x%02x%02x",
+		inode < 0 ? -(unsigned long long)inode
+			  : (unsigned long long)inode,
+		inode < 0 ? "x" : "", (unsigned long long)h->d->sent + 1,
+		pair[0], pair[1], pair[2], pair[3]);
 	return move_to(h, from, limbo, inode, type, true, err);
 }
 
@@ -113,6 +117,20 @@ static int known(struct ship *h, int64_t inode, struct err *err)
 	return inode > 0 ? store_inode_get(h->s, inode, &row, err) : 0;
 }
 
+/* A directory that is to go is in the way. */
+static int make_way(struct ship *h, struct place at, int64_t inode,
+		    struct err *err)
+{
+	struct t_dir *was = map_put_u64(&h->plan.parked, (uint64_t)inode, NULL,
+					err);
+
+	if (!was)
+		return err->code;
+	was->at = at;
+	was->at.name = arena_copy(&h->plan.arena, at.name, at.len, err);
+	return was->at.name ? park(h, at, inode, FSYS_DIR, err) : err->code;
+}
+
 /* Make room under a name for `inode`. */
 static int free_name(struct ship *h, struct place at, int64_t inode,
 		     struct err *err)
@@ -131,9 +149,8 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	/* It has no place any more.  Whoever comes replaces it in one step,
 	 * unless it is a directory. */
 	if (r == 0)
-		return there_type == FSYS_DIR
-			       ? park(h, at, there, there_type, err)
-			       : 0;
+		return there_type == FSYS_DIR ? make_way(h, at, there, err)
+					      : 0;
 	/* A link that T has under another name which S wants may be replaced
 	 * in one step: its other names are linked later. */
 	if (there_type != FSYS_DIR) {

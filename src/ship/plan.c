@@ -10,6 +10,7 @@ void plan_init(struct plan *p)
 	map_init(&p->homes, sizeof(struct t_dir));
 	map_init(&p->placed, 1);
 	map_init(&p->touched, 1);
+	map_init(&p->parked, sizeof(struct t_dir));
 	map_init(&p->busy, 8);
 	arena_init(&p->arena);
 	buf_init(&p->path, PATH_BYTES_MAX + 512);
@@ -23,6 +24,7 @@ void plan_clear(struct plan *p)
 	map_clear(&p->homes);
 	map_clear(&p->placed);
 	map_clear(&p->touched);
+	map_clear(&p->parked);
 	map_clear(&p->busy);
 	arena_release(&p->arena);
 	p->path_of = -1;
@@ -37,6 +39,7 @@ void plan_release(struct plan *p)
 	map_release(&p->homes);
 	map_release(&p->placed);
 	map_release(&p->touched);
+	map_release(&p->parked);
 	map_release(&p->busy);
 	buf_release(&p->path);
 }

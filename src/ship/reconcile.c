@@ -33,6 +33,8 @@ struct listing {
 	struct map ours;	/* our inode with links -> far number */
 	struct buf dir;		/* path of the directory being gathered */
 	bool gathering, unreadable;
+	struct map seen;	/* directories that were listed -> 1; 0 could not be */
+	bool some_unreadable;
 	struct item *items;
 	size_t count, cap;
 	struct arena arena;
@@ -312,10 +314,18 @@ static int settle_dir(struct listing *l, struct err *err)
 	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
 	struct name_list names;
 	size_t i = 0, k = 0;
+	unsigned char *seen;
 	int r = 0;
 
 	l->gathering = false;
-	if (!d || l->unreadable)
+	if (!d)
+		return 0;
+	seen = map_put_u64(&l->seen, (uint64_t)d->inode, NULL, err);
+	if (!seen)
+		return err->code;
+	*seen = !l->unreadable;
+	l->some_unreadable = l->some_unreadable || l->unreadable;
+	if (l->unreadable)
 		return 0;
 	if (l->count)
 		qsort(l->items, l->count, sizeof(*l->items), by_name);
@@ -428,6 +438,87 @@ static int on_listing(void *arg, const struct msg_listing *m, struct err *err)
 	return r;
 }
 
+/* Does M have this directory below one that could not be listed? */
+static int is_hidden(struct listing *l, int64_t dir, struct err *err)
+{
+	struct name_list names;
+	const unsigned char *seen;
+	size_t depth;
+	int r = 1;
+
+	name_list_init(&names);
+	for (depth = 0; depth <= PATH_DEPTH_MAX; depth++) {
+		name_list_clear(&names);
+		r = mirror_names_of(l->h->s, l->h->d->id, dir, &names, err);
+		if (r < 0 || names.count == 0)
+			break;
+		dir = names.rows[0].at.parent;
+		seen = map_get_u64(&l->seen, (uint64_t)dir);
+		if (seen) {
+			name_list_release(&names);
+			return !*seen;
+		}
+	}
+	name_list_release(&names);
+	return r < 0 ? r : 0;
+}
+
+/* Every directory that M has something in, or counts on from S. */
+static int all_dirs(struct listing *l, int64_t **out, size_t *count,
+		    struct err *err)
+{
+	struct sql *q = db_sql(store_db(l->h->s),
+			       "SELECT id FROM inode WHERE type=?2 UNION"
+			       " SELECT parent FROM dest_name WHERE dest=?1",
+			       err);
+	size_t cap = 0;
+	int r;
+
+	*out = NULL;
+	*count = 0;
+	if (!q)
+		return err->code;
+	db_int(q, 1, l->h->d->id);
+	db_int(q, 2, FSYS_DIR);
+	while ((r = db_step(q, err)) > 0) {
+		r = vec_grow((void **)out, &cap, *count + 1, sizeof(**out),
+			     err);
+		if (r < 0)
+			break;
+		(*out)[(*count)++] = db_col_int(q, 0);
+	}
+	db_reset(q);
+	return r;
+}
+
+/* What M has in directories that the listing did not come to (the limbo is
+ * one) is not there. */
+static int forget_unseen(struct listing *l, struct err *err)
+{
+	struct name_list names;
+	int64_t *dirs;
+	size_t count, i, k;
+	int r = all_dirs(l, &dirs, &count, err);
+
+	name_list_init(&names);
+	for (i = 0; r >= 0 && i < count; i++) {
+		if (map_get_u64(&l->seen, (uint64_t)dirs[i]))
+			continue;
+		r = l->some_unreadable ? is_hidden(l, dirs[i], err) : 0;
+		if (r != 0)
+			continue;
+		name_list_clear(&names);
+		r = mirror_names_in(l->h->s, l->h->d->id, dirs[i], &names,
+				    err);
+		for (k = 0; r >= 0 && k < names.count; k++)
+			r = mirror_set(l->h->s, l->h->d->id, names.rows[k].at,
+				       0, FSYS_NONE, err);
+	}
+	name_list_release(&names);
+	free(dirs);
+	return r < 0 ? r : mirror_drop_orphans(l->h->s, l->h->d->id, err);
+}
+
 /* --delete may not remove more than --max-delete allows. */
 static int limit_extras(struct listing *l, struct err *err)
 {
@@ -455,6 +546,7 @@ int reconcile(struct ship *h, struct err *err)
 
 	map_init(&l.dirs, sizeof(struct found_dir));
 	map_init(&l.inodes, sizeof(int64_t));
+	map_init(&l.seen, 1);
 	map_init(&l.ours, sizeof(struct link_key));
 	buf_init(&l.dir, 1 << 20);
 	arena_init(&l.arena);
@@ -472,7 +564,7 @@ int reconcile(struct ship *h, struct err *err)
 		r = err->code;
 	}
 	if (r == 0)
-		r = mirror_drop_orphans(h->s, h->d->id, err);
+		r = forget_unseen(&l, err);
 	if (r == 0)
 		r = limit_extras(&l, err);
 	if (r == 0)
@@ -487,6 +579,7 @@ int reconcile(struct ship *h, struct err *err)
 		db_rollback(store_db(h->s));
 	map_release(&l.dirs);
 	map_release(&l.inodes);
+	map_release(&l.seen);
 	map_release(&l.ours);
 	buf_release(&l.dir);
 	arena_release(&l.arena);

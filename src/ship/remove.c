@@ -44,6 +44,7 @@ static int remove_name(struct ship *h, const struct name_row *row,
 {
 	struct op op = {.op = JOURNAL_REMOVE, .inode = row->inode,
 			.type = row->type, .at = row->at};
+	const struct t_dir *was;
 	enum fsys_type type;
 	int64_t there, want;
 	int r = plan_get(h, row->at, &there, &type, err);
@@ -51,6 +52,9 @@ static int remove_name(struct ship *h, const struct name_row *row,
 	if (r <= 0 || there != row->inode)
 		return r;
 	op.silent = row->at.parent == STORE_LIMBO;
+	was = map_get_u64(&h->plan.parked, (uint64_t)row->inode);
+	if (was && op.silent)
+		op.from = was->at;
 	r = batch_put(h, &op, err);
 	if (r >= 0)
 		r = store_name_get(h->s, row->at, &want, err);

@@ -32,6 +32,8 @@ struct plan {
 	struct map homes;	/* other inode -> struct t_dir: one of its names */
 	struct map placed;	/* directories found in their final place */
 	struct map touched;	/* directories whose content was changed */
+	struct map parked;	/* dead directory in the limbo -> struct t_dir:
+				   the name it made room under */
 	struct map busy;	/* inodes whose move is under way (recursion) */
 	struct arena arena;	/* names in the maps */
 	size_t depth;		/* of that recursion */
@@ -144,6 +146,7 @@ struct ship {
 	/* answers */
 	struct journal_fail *fails;
 	size_t fail_count, fail_cap;
+	uint64_t fail_batch;	/* they are all of this one */
 	bool surprised;
 	/* sending */
 	uint64_t stage;		/* last number used */

@@ -435,6 +435,9 @@ static int take_missing(struct pass *p, struct scan_dir *dir,
 
 	if (r < 0 && (err->sys == ENOENT || err->sys == ENOTDIR)) {
 		p->walk_changes++;
+		if (!filter_empty(p->o->filter) &&
+		    !wanted(p, dir, n->at.name, n->type))
+			return gone_forget(p, n->at, n->inode, err);
 		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
 		return r < 0 ? r : gone_note(p, n->at, n->inode, n->type, err);
 	}

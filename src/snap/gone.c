@@ -5,8 +5,10 @@
  * was deleted, with all below it.  Then the deletes are accepted or withheld.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "pass_local.h"
+#include "snapsync/path.h"
 
 /* A directory of the past, and what stands in its place now (0: nothing). */
 struct pair {
@@ -226,44 +228,116 @@ static int no_names(struct pass *p, int64_t inode, bool *out, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Take an orphan out of the snapshot; its children that have no other name
- * join the work.  `forget`: destinations forget it too. */
-static int remove_one(struct pass *p, struct pairs *work, bool forget,
-		      struct err *err)
+/* An orphan on its way out of the snapshot. */
+struct leaving {
+	int64_t inode;
+	char *path;		/* where it was; NULL: no filter asks */
+	size_t path_len;
+	bool forget;		/* destinations forget it too */
+};
+
+struct leavings {
+	struct leaving *v;
+	size_t count, cap;
+};
+
+static int leave(struct leavings *w, int64_t inode, struct view path,
+		 bool forget, struct err *err)
 {
-	int64_t inode = work->v[--work->count].was;
+	struct leaving *l;
+	char *copy = NULL;
+	int r = vec_grow((void **)&w->v, &w->cap, w->count + 1, sizeof(*w->v),
+			 err);
+
+	if (r < 0)
+		return r;
+	if (path.p) {
+		copy = malloc(path.len + 1);
+		if (!copy)
+			return err_set(err, ERR_MEMORY, "out of memory");
+		memcpy(copy, path.p, path.len);
+	}
+	l = &w->v[w->count++];
+	l->inode = inode;
+	l->path = copy;
+	l->path_len = path.len;
+	l->forget = forget;
+	return 0;
+}
+
+/* One child of what leaves.  What the filter does not want (any more) stays
+ * at the destinations. */
+static int child_leaves(struct pass *p, struct leavings *work,
+			const struct leaving *l, const struct name_row *n,
+			struct err *err)
+{
+	struct view path = {NULL, 0, false};
+	bool forget = l->forget, orphan;
+	struct buf b;
+	int r = 0;
+
+	buf_init(&b, 1 << 24);
+	if (l->path) {
+		r = buf_put(&b, l->path, l->path_len, err);
+		if (r == 0)
+			r = path_push(&b, n->at.name, n->at.len, err);
+		path = view_of(b.data, b.len);
+		forget = forget || !filter_wants(p->o->filter, path,
+						 n->type == FSYS_DIR);
+	}
+	if (r == 0)
+		r = forget ? store_name_forget(p->s, n->at, err)
+			   : store_name_set(p->s, n->at, n->inode, n->type, 0,
+					    err);
+	if (r >= 0)
+		r = no_names(p, n->inode, &orphan, err);
+	if (r >= 0 && orphan)
+		r = leave(work, n->inode, path, forget, err);
+	buf_release(&b);
+	return r;
+}
+
+/* Take an orphan out of the snapshot; its children that have no other name
+ * join the work. */
+static int remove_one(struct pass *p, struct leavings *work, struct err *err)
+{
+	struct leaving l = work->v[--work->count];
 	struct name_list names;
-	bool orphan;
 	size_t i;
 	int r;
 
 	name_list_init(&names);
-	r = store_names_in(p->s, inode, &names, err);
-	for (i = 0; r >= 0 && i < names.count; i++) {
-		struct name_row *n = &names.rows[i];
-
-		r = forget ? store_name_forget(p->s, n->at, err)
-			   : store_name_set(p->s, n->at, n->inode, n->type, 0,
-					    err);
-		if (r >= 0)
-			r = no_names(p, n->inode, &orphan, err);
-		if (r >= 0 && orphan)
-			r = push(work, n->inode, 0, err);
-	}
+	r = store_names_in(p->s, l.inode, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++)
+		r = child_leaves(p, work, &l, &names.rows[i], err);
 	name_list_release(&names);
-	return r < 0 ? r : store_inode_remove(p->s, inode, err);
+	free(l.path);
+	return r < 0 ? r : store_inode_remove(p->s, l.inode, err);
 }
 
-static int remove_tree(struct pass *p, int64_t inode, bool forget,
-		       struct err *err)
+/* at: the name it had, or NULL if no filter is to be asked. */
+static int remove_tree(struct pass *p, int64_t inode, const struct place *at,
+		       bool forget, struct err *err)
 {
-	struct pairs work = {NULL, 0, 0};
-	int r = push(&work, inode, 0, err);
+	struct leavings work = {NULL, 0, 0};
+	struct buf path;
+	int r = 0;
 
+	buf_init(&path, 1 << 24);
+	if (at && !filter_empty(p->o->filter))
+		r = store_path(p->s, *at, &path, err);
+	if (r >= 0)
+		r = leave(&work, inode,
+			  r > 0 ? view_of(path.data, path.len)
+				: (struct view){NULL, 0, false},
+			  forget, err);
 	while (r >= 0 && work.count > 0)
-		r = remove_one(p, &work, forget, err);
+		r = remove_one(p, &work, err);
+	while (work.count > 0)
+		free(work.v[--work.count].path);
 	free(work.v);
-	return r;
+	buf_release(&path);
+	return r < 0 ? r : 0;
 }
 
 int gone_accept(struct pass *p, struct err *err)
@@ -275,7 +349,8 @@ int gone_accept(struct pass *p, struct err *err)
 	name_list_init(&l);
 	r = orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++)
-		r = remove_tree(p, l.rows[i].inode, false, err);
+		r = remove_tree(p, l.rows[i].inode, &l.rows[i].at, false,
+				err);
 	name_list_release(&l);
 	return r < 0 ? r : 0;
 }
@@ -289,7 +364,7 @@ int gone_forget(struct pass *p, struct place at, int64_t inode,
 	if (r == 0)
 		r = no_names(p, inode, &orphan, err);
 	if (r == 0 && orphan)
-		r = remove_tree(p, inode, true, err);
+		r = remove_tree(p, inode, NULL, true, err);
 	return r;
 }
 

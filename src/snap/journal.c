@@ -186,10 +186,22 @@ static int effect(struct settle *t, const struct journal_row *row,
 {
 	struct place at = place_of(row->parent, row->path);
 	struct place from = place_of(row->from_parent, row->from);
-	int64_t dest = t->d->id;
+	int64_t dest = t->d->id, there;
+	enum fsys_type type;
 	struct attr a = row->attr;
 	int r = 0;
 
+	/* What should have left that name may not have: only a listing tells
+	 * where a directory and all in it are then. */
+	if (t->out->failed && row->op != JOURNAL_META &&
+	    row->op != JOURNAL_REMOVE) {
+		r = mirror_get(t->s, dest, at, &there, &type, err);
+		if (r > 0 && there != row->inode && type == FSYS_DIR)
+			t->out->surprised = true;
+		if (r < 0)
+			return r;
+		r = 0;
+	}
 	switch (row->op) {
 	case JOURNAL_META:
 		if (row->inode == t->touched)
@@ -249,10 +261,15 @@ static int failed(struct settle *t, const struct journal_row *row,
 	if (row->op == JOURNAL_REMOVE && f->code == ERR_NOT_EMPTY) {
 		r = left_alone(t, row, &theirs, err);
 		if (r == 0 && theirs) {
+			struct view path = row->from.len ? row->from
+							 : row->path;
+
 			log_line(t->log, LOG_WARN,
 				 "%.*s: not deleted, it holds files that are "
-				 "not part of the mirror",
-				 (int)row->path.len, (const char *)row->path.p);
+				 "not part of the mirror%s",
+				 (int)path.len, (const char *)path.p,
+				 row->from.len ? " (see .snapsync/limbo there)"
+					       : "");
 			return effect(t, row, err);
 		}
 	}

@@ -270,6 +270,7 @@ int msg_get_hole(struct view v, struct msg_hole *m, struct err *err)
 	memset(m, 0, sizeof(*m));
 	m->id = view_u64(&v);
 	m->length = view_u64(&v);
+	v.bad = v.bad || m->length > MSG_HOLE_MAX;
 	return msg_finish(v, "HOLE", m, sizeof(*m), err);
 }
 

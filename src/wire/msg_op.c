@@ -57,7 +57,10 @@ int msg_put_op(struct buf *b, const struct msg_op *m, struct err *err)
 	if (r == 0 && m->type == MSG_NODE)
 		r = buf_put_u32(b, m->rdev_minor, err);
 	if (r == 0 && m->type == MSG_REMOVE)
-		r = buf_put_u8(b, m->is_dir, err);
+		r = buf_put_u8(b, m->is_dir + (m->from.path.len ? 1u : 0u),
+			       err);
+	if (r == 0 && m->type == MSG_REMOVE && m->from.path.len)
+		r = msg_put_path(b, &m->from, err);
 	return r;
 }
 
@@ -88,8 +91,10 @@ int msg_get_op(enum msg_type type, struct view v, struct msg_op *m,
 	}
 	if (type == MSG_REMOVE) {
 		is_dir = view_u8(&v);
-		m->is_dir = is_dir == 1;
-		v.bad = v.bad || is_dir > 1;
+		m->is_dir = is_dir > 0;
+		v.bad = v.bad || is_dir > 2;
+		if (is_dir == 2)
+			msg_get_path(&v, &m->from, false);
 	}
 	return msg_finish(v, row ? row->name : "operation", m, sizeof(*m),
 			  err);

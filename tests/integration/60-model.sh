@@ -20,6 +20,7 @@ local_model() { what=$1 steps=$2 way=$3; shift 3; next=$T/m$((seed + 1))
 local_model "local" 150 "" "$SNAPSYNC"
 local_model "local, kill -9" 60 --kill "$SNAPSYNC"
 local_model "continuous" 10 --continuous "$SNAPSYNC" --interval 0.2
+local_model "local, others delete at the destination" 60 --others "$SNAPSYNC" --delete
 posix=$BUILD-posix
 local_model "POSIX build" 100 "" "$posix/snapsync"
 local_model "POSIX build, kill -9" 30 --kill "$posix/snapsync"

@@ -78,20 +78,25 @@ static int by_path(const void *a, const void *b)
 }
 
 /* The order of readdir must not decide: a seed shall rerun. */
-static void look(void)
+static void look_at(const char *top)
 {
 	struct stat st;
 	size_t i;
 
 	while (path_count > 0)
 		free(paths[--path_count]);
-	collect(src);
+	collect(top);
 	qsort(paths, path_count, sizeof(paths[0]), by_path);
 	for (i = 0; i < path_count; i++)
 		kinds[i] = lstat(paths[i], &st) < 0 ? 'x'
 			   : S_ISDIR(st.st_mode)    ? 'd'
 			   : S_ISREG(st.st_mode)    ? 'f'
 						    : 'x';
+}
+
+static void look(void)
+{
+	look_at(src);
 }
 
 /* Any path of this kind ('*': any), or NULL. */
@@ -601,7 +606,41 @@ static int report(const char *what, unsigned step)
 	return 1;
 }
 
-static int run(unsigned steps, unsigned ops, bool kills, char **command)
+/* Somebody deletes things at the destination.  No pass has to notice that by
+ * itself: the one after the next lists it again (its position is gone). */
+static int pass_others(char **command, bool kills)
+{
+	char path[4200];
+	unsigned n;
+	int rc;
+
+	for (n = below(3); n > 0; n--) {
+		const char *victim;
+
+		look_at(dst);
+		victim = pick('*');
+		if (!victim || strstr(victim, "/.snapsync"))
+			continue;
+		note("others", victim, NULL);
+		snprintf(path, sizeof(path), "%s", victim);
+		remove_all(path);
+	}
+	if (kills)
+		pass_killed(command);
+	rc = pass(command);
+	if (rc != 0 && rc != 23)
+		return rc;
+	snprintf(path, sizeof(path), "%s/.snapsync/position", dst);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/.snapsync/redo", dst);
+	unlink(path);
+	/* Without a change there is no connection. */
+	utimensat(AT_FDCWD, src, NULL, 0);
+	return 0;
+}
+
+static int run(unsigned steps, unsigned ops, bool kills, bool others,
+	       char **command)
 {
 	unsigned step, i, n;
 	int rc = 0, tries;
@@ -610,6 +649,8 @@ static int run(unsigned steps, unsigned ops, bool kills, char **command)
 		n = 1 + below(ops);
 		for (i = 0; i < n; i++)
 			one_operation();
+		if (others && pass_others(command, kills) != 0)
+			return report("a pass failed badly", step);
 		if (kills)
 			for (i = below(3); i > 0; i--)
 				pass_killed(command);
@@ -670,7 +711,7 @@ int main(int argc, char **argv)
 {
 	unsigned steps = 50, ops = 30;
 	uint64_t seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
-	bool kills = false, continuous = false;
+	bool kills = false, continuous = false, others = false;
 	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -682,6 +723,8 @@ int main(int argc, char **argv)
 			ops = (unsigned)atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--kill"))
 			kills = true;
+		else if (!strcmp(argv[i], "--others"))
+			others = true;
 		else if (!strcmp(argv[i], "--continuous"))
 			continuous = true;
 		else
@@ -698,5 +741,5 @@ int main(int argc, char **argv)
 	mkdir(src, 0755);
 	mkdir(dst, 0755);
 	return continuous ? run_continuous(steps, ops, argv + i + 1)
-			  : run(steps, ops, kills, argv + i + 1);
+			  : run(steps, ops, kills, others, argv + i + 1);
 }
