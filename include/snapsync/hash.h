@@ -26,6 +26,8 @@ struct hash_state;
 
 struct hash hash_of(const void *bytes, size_t len, uint64_t seed);
 uint64_t hash_u64(const void *bytes, size_t len, uint64_t seed);
+/* The first half of it, little-endian: a key to look for it by. */
+uint64_t hash_half(const struct hash *h);
 bool hash_equal(const struct hash *a, const struct hash *b);
 /* a += b, as 128-bit numbers: a sum that does not depend on the order. */
 void hash_add(struct hash *a, const struct hash *b);

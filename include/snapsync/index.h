@@ -11,7 +11,7 @@
  *     index_get(s, inode, &hash, &list, err);       1: the list of a version
  *     index_whole(s, dest, &hash, size, inodes, &n, err);
  *
- * A key is the first half of the chunk's hash: what is found is a good guess,
+ * A key is the first half of the chunk's hash (hash_half): what is found is a good guess,
  * and is verified by the helper with the whole hash.
  */
 #ifndef SNAPSYNC_INDEX_H
@@ -40,7 +40,6 @@ struct index_hit {
 	uint32_t len;
 };
 
-uint64_t index_key(const struct hash *hash);
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len, struct err *err);
 void chunk_list_release(struct chunk_list *l);
 

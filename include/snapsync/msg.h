@@ -40,7 +40,8 @@
 #define MSG_FEATURE_HOLE 2u	/* HOLE */
 #define MSG_FEATURE_PACK 4u	/* PACK: frames packed with zstd */
 #define MSG_FEATURE_KEEP 8u	/* STAGE with a key, HAVE, KEEP */
-#define MSG_FEATURES 15u	/* what this build speaks */
+#define MSG_FEATURE_SIGN 16u	/* SIGN, SIGNED */
+#define MSG_FEATURES 31u	/* what this build speaks */
 
 #define MSG_PACK_MAX 524288u	/* bytes of the frames in one PACK, unpacked */
 
@@ -77,6 +78,8 @@
 	X(38, NEED, 'H', 24u, 0, 0)                                           \
 	X(39, HAVE, 'H', 16u + HASH_SIZE, 0, 0)                               \
 	X(40, KEEP, 'C', 16u, MSG_S_LIVE, 1)                                  \
+	X(41, SIGN, 'C', 8u + MSG_PATH_FIELD, MSG_S_LIVE, 0)                  \
+	X(42, SIGNED, 'H', MSG_PAYLOAD_MAX, 0, 0)                             \
 	X(48, BEGIN, 'C', 8u, MSG_S_READY, 1)                                 \
 	X(49, MKDIR, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)    \
 	X(50, PLACE, 'C', 8u + MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1) \
@@ -219,6 +222,25 @@ struct msg_stage {
 	struct hash key;	/* and is found again by this */
 };
 
+struct msg_sign {		/* how is the content of this file cut? */
+	uint64_t id;
+	struct msg_path path;
+};
+
+#define MSG_SIGNED_LAST 1u	/* size and hash are those of the whole file */
+#define MSG_SIGNED_FAILED 2u	/* ... and there are none: it cannot be read */
+#define MSG_SIGNED_CHUNK 12u	/* bytes: u64 key, u32 length */
+
+struct msg_signed {		/* its chunks, in order, in one or more frames */
+	uint64_t id;
+	unsigned flags;
+	unsigned bits;		/* chunk_size_for */
+	uint64_t size;
+	struct hash hash;
+	uint32_t count;
+	struct view chunks;	/* view_u64 key, view_u32 length, each */
+};
+
 struct msg_have {		/* bytes of a keyed STAGE from an earlier session */
 	uint64_t id, length;
 	struct hash hash;	/* of them */
@@ -305,6 +327,10 @@ int msg_put_stage_end(struct buf *b, const struct msg_stage_end *m, struct err *
 int msg_get_stage_end(struct view v, struct msg_stage_end *m, struct err *err);
 int msg_put_need(struct buf *b, const struct msg_need *m, struct err *err);
 int msg_get_need(struct view v, struct msg_need *m, struct err *err);
+int msg_put_sign(struct buf *b, const struct msg_sign *m, struct err *err);
+int msg_get_sign(struct view v, struct msg_sign *m, struct err *err);
+int msg_put_signed(struct buf *b, const struct msg_signed *m, struct err *err);
+int msg_get_signed(struct view v, struct msg_signed *m, struct err *err);
 int msg_put_have(struct buf *b, const struct msg_have *m, struct err *err);
 int msg_get_have(struct view v, struct msg_have *m, struct err *err);
 int msg_put_keep(struct buf *b, const struct msg_keep *m, struct err *err);

@@ -42,6 +42,10 @@ struct sink *remote_sink(struct remote *r);
 
 typedef int (*remote_listing_fn)(void *arg, const struct msg_listing *listing, struct err *err);
 int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn, void *arg, struct err *err);
+/* How the helper's file is cut; fn gets every frame of the answer.  The path is
+ * one in the state that the last COMMIT leaves. */
+typedef int (*remote_signed_fn)(void *arg, const struct msg_signed *m, struct err *err);
+int remote_sign(struct remote *r, struct view path, remote_signed_fn fn, void *arg, struct err *err);
 /* Tell the helper a user's or group's name, once. */
 int remote_owner(struct remote *r, bool group, uint32_t id, const char *name, struct err *err);
 /* Read what has come, keep the connection alive: 0, or it is lost. */

@@ -8,6 +8,7 @@
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
  *   execute.c   one operation           touched.c   what is to be synced
+ *   sign.c      how a file is cut
  *   merge.c     what a directory held that had to make room
  *   owner.c     owners and modes        list.c      listings
  */
@@ -213,6 +214,9 @@ int position_write(struct apply *a, const unsigned char pair[16], uint64_t batch
 
 /* execute.c */
 int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);
+
+/* sign.c */
+int sign_send(struct apply *a, const struct msg_sign *m, struct err *err);
 
 /* merge.c */
 /* REMOVE of a directory that is not empty: what is left in it goes into the

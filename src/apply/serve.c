@@ -161,6 +161,7 @@ static int take_content(struct apply *a, const struct frame *f,
 		struct msg_copy copy;
 		struct msg_stage_end end;
 		struct msg_keep keep;
+		struct msg_sign sign;
 		uint64_t id;
 	} m;
 	int r;
@@ -190,6 +191,11 @@ static int take_content(struct apply *a, const struct frame *f,
 			break;
 		r = msg_get_keep(f->payload, &m.keep, err);
 		return r < 0 ? r : stage_keep(a, &m.keep, err);
+	case MSG_SIGN:
+		if (!(a->features & MSG_FEATURE_SIGN))
+			break;
+		r = msg_get_sign(f->payload, &m.sign, err);
+		return r < 0 ? r : sign_send(a, &m.sign, err);
 	case MSG_STAGE_DROP:
 		r = msg_get_number(f->payload, &m.id, err);
 		return r < 0 ? r : stage_drop(a, m.id, err);

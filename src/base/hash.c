@@ -26,6 +26,16 @@ uint64_t hash_u64(const void *bytes, size_t len, uint64_t seed)
 	return XXH3_64bits_withSeed(bytes, len, seed);
 }
 
+uint64_t hash_half(const struct hash *h)
+{
+	uint64_t key = 0;
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		key |= (uint64_t)h->b[i] << (8 * i);
+	return key;
+}
+
 bool hash_equal(const struct hash *a, const struct hash *b)
 {
 	return memcmp(a->b, b->b, HASH_SIZE) == 0;

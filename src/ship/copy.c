@@ -69,6 +69,12 @@ static int planned_path(struct ship *h, int64_t inode, struct buf *out,
 	return r < 0 ? (r == -ERR_MEMORY ? r : 0) : area == MSG_TREE;
 }
 
+int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err)
+{
+	return h->d->acked < h->d->sent ? planned_path(h, inode, path, err)
+					: mirror_path(h, inode, path, err);
+}
+
 /* 1 and the path, if the helper has this content under it. */
 static int locate(struct ship *h, int64_t inode, const struct hash *hash,
 		  struct buf *path, struct err *err)
@@ -84,8 +90,7 @@ static int locate(struct ship *h, int64_t inode, const struct hash *hash,
 	if (r <= 0 || a.type != FSYS_FILE || !a.hashed ||
 	    !hash_equal(&a.hash, hash))
 		return r < 0 ? r : 0;
-	return h->d->acked < h->d->sent ? planned_path(h, inode, path, err)
-					: mirror_path(h, inode, path, err);
+	return copy_path(h, inode, path, err);
 }
 
 /* Offsets behind each chunk. */

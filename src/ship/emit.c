@@ -132,7 +132,7 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 	while (r == 0 && (len - at >= e->size.max || (last && at < len))) {
 		n = chunker_cut(&e->chunker, &e->size, p + at, len - at);
 		hash = hash_of(p + at, n, store_seed(h->s));
-		key = index_key(&hash);
+		key = hash_half(&hash);
 		r = chunk_list_add(&e->list, key, (uint32_t)n, err);
 		if (r == 0 && e->looking && e->cut_at >= e->skip_to)
 			r = copy_find(h, key, (uint32_t)n, &source, &from,

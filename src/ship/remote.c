@@ -128,26 +128,6 @@ static int take_answer(struct remote *r, const struct frame *f,
 	return e < 0 ? e : push_event(r, &event, err);
 }
 
-static int take_listing(struct remote *r, const struct frame *f,
-			struct err *err)
-{
-	struct msg_listing listing;
-	struct msg_listed listed;
-	int e;
-
-	if (!r->on_listing)
-		return err_set(err, ERR_PROTOCOL,
-			       "the helper sent a listing nobody asked for");
-	if (f->type == MSG_LISTED) {
-		e = msg_get_listed(f->payload, &listed, err);
-		r->listed = true;
-		r->listed_code = listed.code;
-		return e;
-	}
-	e = msg_get_listing(f->payload, &listing, err);
-	return e < 0 ? e : r->on_listing(r->listing_arg, &listing, err);
-}
-
 static int take_frame(struct remote *r, const struct frame *f,
 		      struct err *err)
 {
@@ -173,7 +153,9 @@ static int take_frame(struct remote *r, const struct frame *f,
 		return take_fail(r, f->payload, err);
 	case MSG_LISTING:
 	case MSG_LISTED:
-		return take_listing(r, f, err);
+		return remote_take_listing(r, f, err);
+	case MSG_SIGNED:
+		return remote_take_signed(r, f, err);
 	default:
 		break;
 	}
@@ -445,31 +427,6 @@ const struct msg_welcome *remote_welcome(const struct remote *r)
 struct sink *remote_sink(struct remote *r)
 {
 	return &r->sink;
-}
-
-int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn,
-		void *arg, struct err *err)
-{
-	struct msg_list m = {.flags = flags};
-	struct frame_mark mark = {0};
-	int e = remote_begin(r, MSG_LIST, 0, &mark, 64, err);
-
-	m.root.path = view_of("", 0);
-	if (e == 0)
-		e = msg_put_list(&r->out, &m, err);
-	if (e == 0)
-		e = remote_end(r, &mark, err);
-	r->on_listing = fn;
-	r->listing_arg = arg;
-	r->listed = false;
-	while (e == 0 && !r->listed)
-		e = remote_turn(r, -1, err);
-	r->on_listing = NULL;
-	if (e == 0 && r->listed_code)
-		e = err_set(err, ERR_FILE,
-			    "the destination cannot be listed (%s)",
-			    err_name((int)r->listed_code));
-	return e;
 }
 
 int remote_owner(struct remote *r, bool group, uint32_t id, const char *name,

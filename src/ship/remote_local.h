@@ -1,5 +1,6 @@
 /* What the files of the helper as a sink share: remote.c (session, frames in,
- * waiting), remote_sink.c (frames out) and pack.c (how they go). */
+ * waiting), remote_sink.c (frames out), remote_ask.c (questions) and pack.c (how
+ * frames go). */
 #ifndef SNAPSYNC_REMOTE_LOCAL_H
 #define SNAPSYNC_REMOTE_LOCAL_H
 
@@ -27,7 +28,10 @@ struct remote {
 	int64_t heard, asked;	/* mono ns: last byte in, last PING out */
 	remote_listing_fn on_listing;
 	void *listing_arg;
-	bool greeted, listed;
+	remote_signed_fn on_signed;
+	void *sign_arg;
+	uint64_t sign_id;
+	bool greeted, listed, answered;
 	unsigned listed_code;
 };
 
@@ -41,6 +45,10 @@ int remote_flush_to(struct remote *r, size_t keep, struct err *err);
 
 /* Bytes that wait here. */
 size_t remote_waiting(const struct remote *r);
+
+/* remote_ask.c */
+int remote_take_listing(struct remote *r, const struct frame *f, struct err *err);
+int remote_take_signed(struct remote *r, const struct frame *f, struct err *err);
 
 /* pack.c */
 /* Packs nothing until it is told how: REMOTE_PACK_... or a level. */

@@ -250,9 +250,16 @@ static int open_file(struct ship *h, struct place at,
 	rd->size = rd->before.size;
 	if (have) {
 		rd->have = *have;
-		rd->have_known = have->hashed;
+		*r = rd->size > MSG_DATA_MAX
+			     ? sign_learn(h, row->id, &rd->have, err)
+			     : 0;
+		if (*r < 0) {
+			fsys_close(rd->fd);
+			return 0;
+		}
+		rd->have_known = rd->have.hashed;
+		rd->bits = previous_bits(h, row->id, &rd->have, err);
 	}
-	rd->bits = previous_bits(h, row->id, have, err);
 	return 1;
 }
 

@@ -4,6 +4,7 @@
  *   place.c      moves and directories     remove.c    deletes
  *   content.c    files, links, metadata    send.c      one file's content
  *   long.c       content that is sent piece by piece
+ *   sign.c       what an adopted file holds
  *   notes.c      what is learnt on the way
  *   emit.c       content cut into copies and literals
  *   copy.c       what the destination has to copy from
@@ -262,6 +263,8 @@ int send_owner(struct ship *h, const struct attr *a, struct err *err);
 /* copy.c */
 /* The base of all copies changed (a batch was closed). */
 void copy_forget(struct ship *h);
+/* Where the helper has this inode, after the last COMMIT: 1. */
+int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err);
 /* A chunk that the destination has: 1, where. */
 int copy_find(struct ship *h, uint64_t key, uint32_t len, struct source **source, uint64_t *at, struct err *err);
 /* A file with exactly this content: 1, its path. */
@@ -273,6 +276,11 @@ int copy_refused(struct ship *h, uint64_t stage, uint64_t offset, struct err *er
 /* What was found not to be right there, and was not replaced since, counts as
  * changed: it is sent again. */
 int copy_repair(struct ship *h, struct err *err);
+
+/* sign.c */
+/* If nothing is known of the content that the destination has under this inode,
+ * ask; *have and the index know it then. */
+int sign_learn(struct ship *h, int64_t inode, struct attr *have, struct err *err);
 
 /* long.c */
 /* Take over what was opened: h->reading. */

@@ -10,13 +10,6 @@
 #define REF_BYTES 12u
 #define LIST_MAX (REF_BYTES << 20)
 
-uint64_t index_key(const struct hash *hash)
-{
-	struct view v = view_of(hash->b, HASH_SIZE);
-
-	return view_u64(&v);
-}
-
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len,
 		   struct err *err)
 {

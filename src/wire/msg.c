@@ -342,6 +342,60 @@ int msg_get_need(struct view v, struct msg_need *m, struct err *err)
 	return msg_finish(v, "NEED", m, sizeof(*m), err);
 }
 
+int msg_put_sign(struct buf *b, const struct msg_sign *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	return r < 0 ? r : msg_put_path(b, &m->path, err);
+}
+
+int msg_get_sign(struct view v, struct msg_sign *m, struct err *err)
+{
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	msg_get_path(&v, &m->path, false);
+	return msg_finish(v, "SIGN", m, sizeof(*m), err);
+}
+
+int msg_put_signed(struct buf *b, const struct msg_signed *m, struct err *err)
+{
+	int r = buf_put_u64(b, m->id, err);
+
+	if (r == 0)
+		r = buf_put_u8(b, m->flags, err);
+	if (r == 0)
+		r = buf_put_u8(b, m->bits, err);
+	if (r == 0)
+		r = buf_put_u64(b, m->size, err);
+	if (r == 0)
+		r = buf_put(b, m->hash.b, HASH_SIZE, err);
+	if (r == 0)
+		r = buf_put_u32(b, m->count, err);
+	return r < 0 ? r : buf_put(b, m->chunks.p, m->chunks.len, err);
+}
+
+int msg_get_signed(struct view v, struct msg_signed *m, struct err *err)
+{
+	const unsigned char *hash;
+
+	memset(m, 0, sizeof(*m));
+	m->id = view_u64(&v);
+	m->flags = view_u8(&v);
+	m->bits = view_u8(&v);
+	m->size = view_u64(&v);
+	hash = view_bytes(&v, HASH_SIZE);
+	if (hash)
+		memcpy(m->hash.b, hash, HASH_SIZE);
+	m->count = view_u32(&v);
+	m->chunks = v;
+	if (m->count > MSG_PAYLOAD_MAX / MSG_SIGNED_CHUNK ||
+	    v.len != m->count * (size_t)MSG_SIGNED_CHUNK ||
+	    m->flags > (MSG_SIGNED_LAST | MSG_SIGNED_FAILED))
+		v.bad = true;
+	view_bytes(&v, v.len);
+	return msg_finish(v, "SIGNED", m, sizeof(*m), err);
+}
+
 int msg_put_have(struct buf *b, const struct msg_have *m, struct err *err)
 {
 	int r = buf_put_u64(b, m->id, err);

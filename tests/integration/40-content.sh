@@ -38,4 +38,17 @@ ok "-S: $(du -k "$D/zeros" | cut -f1) KiB" test "$(du -k "$D/zeros" | cut -f1)" 
 # A dry run says the same.
 random 5 >>"$S/b"; cp "$S/dir/7" "$S/dir/copy7"; run_sync -n --stats "$S" "$D"; dry="$(literal) $(stat_of 'Matched data')"
 run_sync --stats "$S" "$D"; is "-n counts the same" "$dry" "$(literal) $(stat_of 'Matched data')"
+# A destination that was adopted: the first change is a delta already.
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; random 9000000 >"$S/f"; random 9000000 >"$S/g"; random 300000 >"$S/h"; cp -a "$S" "$D"
+good_sync "adopted" "$S" "$D"; settle
+echo more >>"$S/f"; most "append to an adopted file" 70000
+(echo first; cat "$S/h") >"$T/x"; cat "$T/x" >"$S/h"; most "insertion into a shorter one" 70000
+touch "$S/g"; most "an adopted file touched" 0
+# One that has an older version of it.
+rm -rf "$D" "$T/state"; cp -a "$S" "$D"; (head -c 4000000 "$D/g"; echo x; tail -c +4000001 "$D/g") >"$T/x"; cat "$T/x" >"$D/g"
+most "an older version is there" 70000
+rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync -c "$S" "$D"; settle; echo more >>"$S/f"; most "adopted with -c" 70000
+# Somebody changed it since it was adopted.
+rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; random 9000000 >"$D/f"; echo yet >>"$S/f"; good_sync "changed there since" "$S" "$D"
+rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; rm "$D/f"; echo again >>"$S/f"; good_sync "gone there since" "$S" "$D"
 finish
