@@ -76,6 +76,10 @@ $(BUILD)/tests/%: tests/model/%.c tests/tool/compare.h
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
 
+$(BUILD)/tests/bench-%: tests/bench/%.c $(BUILD)/libsnapsync.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
+
 test-programs: all $(UNIT) $(TOOLS)
 
 deps:
@@ -99,6 +103,10 @@ torture:
 	@sh contrib/deps.sh --tests
 	@$(MAKE) --no-print-directory test-programs
 	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)"
+# make bench ENTRIES=1000000
+bench: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates
+	@BUILD=$(BUILD) sh tests/bench/bench.sh $(ENTRIES)
 lint:
 	@sh contrib/deps.sh --tests --lint
 	@BUILD=$(BUILD) sh contrib/lint.sh
@@ -118,5 +126,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
-.PHONY: all clean deps demo check check-asan torture lint install uninstall dist test-programs
+.PHONY: all clean deps demo check check-asan torture bench lint install uninstall dist test-programs
 .DELETE_ON_ERROR:

@@ -20,6 +20,7 @@
 
 #include "snapsync/filter.h"
 #include "snapsync/log.h"
+#include "snapsync/scan.h"
 #include "snapsync/store.h"
 
 enum pass_withheld {
@@ -38,6 +39,7 @@ struct pass_options {
 	bool max_percent;
 	bool max_default;	/* percent, and only for 100 entries or more */
 	bool force_delete;	/* let one pass through */
+	struct scan_memory *memory;	/* of the passes before; may be NULL */
 	const volatile int *stop;
 	const struct log *log;
 };

@@ -22,6 +22,9 @@
  * is called in the caller's thread only, for parents before their children, and
  * in no other order than that.
  *
+ * With a scan_memory, a directory whose own times have not changed since an
+ * earlier walk is not listed: its entries are looked at by their known names.
+ *
  * Depth is bounded by memory, not by file descriptors: at most
  * SCAN_FDS_MAX are open at a time, and a directory whose descriptor was given
  * up is opened again by names from the root, and checked to be the same.
@@ -71,7 +74,13 @@ struct scan_options {
 	const struct filter *filter;	/* may be NULL */
 	bool one_file_system;		/* -x */
 	const volatile int *stop;	/* set by a signal: give up; may be NULL */
+	struct scan_memory *memory;	/* names from the walk before; may be NULL */
 };
+
+/* Names of directories, for walks of the same root with the same filter, again
+ * and again.  NULL if there is no memory. */
+struct scan_memory *scan_memory_new(void);
+void scan_memory_free(struct scan_memory *m);
 
 typedef int (*scan_dir_fn)(void *arg, struct scan_dir *dir, struct err *err);
 

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "snapsync/pass.h"
+#include "snapsync/scan.h"
 #include "snapsync/ship.h"
 
 /* The line of -P. */
@@ -46,6 +47,7 @@ struct client {
 	struct dest dest;
 	struct ship *ship;
 	struct remote *remote;
+	struct scan_memory *memory;	/* --interval: from pass to pass */
 	struct pass_result pass;
 	struct traffic traffic;	/* of connections that are over */
 	int64_t started;

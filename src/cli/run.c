@@ -24,6 +24,7 @@ static int one_pass(struct client *k, struct err *err)
 		.max_percent = c->max_percent,
 		.max_default = c->max_default,
 		.force_delete = c->force_delete,
+		.memory = k->memory,
 		.stop = k->stop,
 		.log = &k->out.log,
 	};
@@ -224,6 +225,8 @@ static void finish(struct client *k)
 	connect_close(k);
 	ship_free(k->ship);
 	k->ship = NULL;
+	scan_memory_free(k->memory);
+	k->memory = NULL;
 	fsys_close(k->root_fd);
 	state_close(k);
 }
@@ -394,17 +397,24 @@ static int tick(struct client *k, struct course *t, struct err *err)
 	return r < 0 ? r : prune(k, err);
 }
 
+/* SIGUSR1 came. */
+static void show_progress(struct client *k)
+{
+	if (!*k->progress)
+		return;
+	*(volatile int *)(uintptr_t)k->progress = 0;
+	output_progress(k);
+}
+
 /* Until the next pass is due; the connection is looked after meanwhile. */
 static int rest(struct client *k, struct course *t, int64_t until,
 		struct err *err)
 {
 	int64_t left;
 
+	show_progress(k); /* a pass may take longer than the interval */
 	while (!*k->stop && (left = until - clock_mono()) > 0) {
-		if (*k->progress) {
-			*(volatile int *)(uintptr_t)k->progress = 0;
-			output_progress(k);
-		}
+		show_progress(k);
 		if (k->remote && ship_busy(k->ship)) {
 			int64_t soon = clock_mono() + TURN;
 			int r = ship_more(k->ship, soon < until ? soon : until,
@@ -435,6 +445,7 @@ int run_forever(struct client *k)
 
 	memset(&t, 0, sizeof(t));
 	t.interval = (int64_t)(k->c->interval * 1e9);
+	k->memory = scan_memory_new(); /* without one, it is slower */
 	while (r == 0 && !*k->stop) {
 		int64_t start = clock_mono();
 

@@ -145,7 +145,8 @@ static int walk(struct pass *p, struct err *err)
 {
 	struct scan_options so = {.filter = p->o->filter,
 				  .one_file_system = p->o->one_file_system,
-				  .stop = p->o->stop};
+				  .stop = p->o->stop,
+				  .memory = p->o->memory};
 	int walks, r = 0;
 	bool any = true;
 

@@ -35,6 +35,8 @@ void scan_do(struct scan_walk *w, struct scan_job *job)
 	bool look = !w->options->one_file_system || t->dev == w->root_dev;
 	struct scan_node *up = t->up;
 	int fd = up ? scan_node_fd(w, up, &job->err) : w->root_fd;
+	struct scan_memory *memory = w->options->memory;
+	const struct scan_known *known = scan_memory_get(memory, t->cookie);
 
 	job->code = up ? scan_node_path(up, t->name, &l->path, &job->err) : 0;
 	if (job->code < 0)
@@ -48,8 +50,10 @@ void scan_do(struct scan_walk *w, struct scan_job *job)
 		up->users++;
 	scan_ahead_unlock(w);
 	job->code = scan_list_open(l, fd, up ? t->name : ".", w->options, look,
-				   &job->err);
+				   known, &job->err);
 	scan_ahead_lock(w);
+	if (memory && job->code == 0)
+		scan_memory_put(memory, t->cookie, l);
 	if (up)
 		up->users--;
 }
@@ -188,12 +192,16 @@ int scan_walk(int root_fd, const struct scan_options *options,
 	int r = fsys_fstat(root_fd, &st, err);
 
 	w.root_dev = st.dev;
+	if (options->memory)
+		scan_memory_begin(options->memory);
 	if (r == 0)
 		r = push_todo(&w, NULL, "", root_cookie, &st, err);
 	if (r == 0) {
 		scan_ahead_start(&w);
 		r = walk_all(&w, err);
 		scan_ahead_stop(&w);
+		if (options->memory && r == 0)
+			scan_memory_end(options->memory);
 	}
 	while (w.todos > 0)
 		drop_todo(&w, &w.todo[--w.todos]);

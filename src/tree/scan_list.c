@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "scan_local.h"
+#include "snapsync/clock.h"
 #include "snapsync/path.h"
 
 #define LIST_TRIES 3
@@ -87,6 +88,39 @@ static int add_entry(struct scan_list *l, const struct scan_options *o,
 	return 0;
 }
 
+static int dir_unchanged(const struct fsys_stat *a, const struct fsys_stat *b)
+{
+	return a->ctime.s == b->ctime.s && a->ctime.ns == b->ctime.ns &&
+	       a->mtime.s == b->mtime.s && a->mtime.ns == b->mtime.ns;
+}
+
+/* The entries by the names that are remembered.  1; 0: it is to be listed. */
+static int recall(struct scan_list *l, const struct scan_known *known,
+		  struct err *err)
+{
+	const char *name = known->names;
+	struct scan_entry *e;
+	size_t i;
+	int r = fsys_fstat(l->fd, &l->st, err);
+
+	if (r < 0 || !scan_known_fits(known, &l->st))
+		return 0;
+	r = vec_grow((void **)&l->entries, &l->cap, known->count,
+		     sizeof(*l->entries), err);
+	for (i = 0; r == 0 && i < known->count; i++) {
+		e = &l->entries[i];
+		memset(e, 0, sizeof(*e));
+		if (fsys_stat(l->fd, name, &e->st, err) < 0)
+			return 0;
+		e->name = name;
+		e->len = strlen(name);
+		name += e->len + 1;
+	}
+	l->count = known->count;
+	l->hidden = known->hidden;
+	return r < 0 ? r : 1;
+}
+
 /* One listing.  1: the directory did not change meanwhile; 0: it did. */
 static int list_once(struct scan_list *l, const struct scan_options *o,
 		     struct err *err)
@@ -121,10 +155,7 @@ static int list_once(struct scan_list *l, const struct scan_options *o,
 	r = fsys_fstat(l->fd, &l->st, err);
 	if (r < 0)
 		return r;
-	return before.ctime.s == l->st.ctime.s &&
-	       before.ctime.ns == l->st.ctime.ns &&
-	       before.mtime.s == l->st.mtime.s &&
-	       before.mtime.ns == l->st.mtime.ns;
+	return dir_unchanged(&before, &l->st);
 }
 
 static int fill(struct scan_list *l, const struct scan_options *o,
@@ -132,6 +163,8 @@ static int fill(struct scan_list *l, const struct scan_options *o,
 {
 	int tries, r = 0;
 
+	l->began = clock_real();
+	l->listed = true;
 	for (tries = 0; r == 0 && tries < LIST_TRIES; tries++)
 		r = list_once(l, o, err);
 	if (r < 0 && err_class(r) == ERR_CLASS_FATAL)
@@ -153,13 +186,15 @@ void scan_list_begin(struct scan_list *l)
 	l->flags = 0;
 	l->sys = 0;
 	l->count = l->hidden = 0;
+	l->listed = false;
 	buf_clear(&l->path);
 }
 
 int scan_list_open(struct scan_list *l, int dirfd, const char *name,
-		   const struct scan_options *o, bool look, struct err *err)
+		   const struct scan_options *o, bool look,
+		   const struct scan_known *known, struct err *err)
 {
-	int fd = fsys_open_dir(dirfd, name, true, err);
+	int r, fd = fsys_open_dir(dirfd, name, true, err);
 
 	if (fd < 0) {
 		if (err->sys == ENOENT || err->sys == ENOTDIR ||
@@ -170,8 +205,10 @@ int scan_list_open(struct scan_list *l, int dirfd, const char *name,
 		return 0;
 	}
 	l->fd = fd;
-	if (look)
-		return fill(l, o, err);
+	if (look) {
+		r = known ? recall(l, known, err) : 0;
+		return r == 0 ? fill(l, o, err) : r < 0 ? r : 0;
+	}
 	l->flags |= SCAN_BOUNDARY;
 	return 0;
 }

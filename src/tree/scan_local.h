@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "snapsync/map.h"
 #include "snapsync/scan.h"
 #include "snapsync/vec.h"
 
@@ -18,6 +19,25 @@ struct scan_list {
 	struct scan_entry *entries;
 	size_t count, cap, hidden;
 	struct arena names;
+	int64_t began;		/* real ns: when it was begun to be listed */
+	bool listed;		/* it was, and is not from memory */
+};
+
+/* What is remembered of a directory. */
+struct scan_known {
+	uint64_t dev, ino;
+	struct fsys_time mtime, ctime;
+	int64_t until;		/* mono ns: then it is listed anew */
+	uint64_t pass;		/* last one that came here */
+	size_t count, hidden, size;
+	char names[];		/* count of them, each with its NUL */
+};
+
+struct scan_memory {
+	struct map dirs;	/* cookie -> struct scan_known *, may be NULL */
+	size_t bytes;
+	uint64_t pass;
+	size_t seen;		/* known directories that this pass came to */
 };
 
 /* A directory that was visited, and of which something below still waits. */
@@ -74,10 +94,20 @@ void scan_list_init(struct scan_list *l);
 void scan_list_release(struct scan_list *l);
 /* Empty it for another directory, whose path the caller then puts. */
 void scan_list_begin(struct scan_list *l);
-/* Open name in dirfd and list it, unless `look` is false (a boundary).  What
- * cannot be read is in flags; fails only without memory. */
+/* Open name in dirfd and list it, unless `look` is false (a boundary); `known`
+ * (or NULL) is what is remembered of it.  What cannot be read is in flags; fails
+ * only without memory. */
 int scan_list_open(struct scan_list *l, int dirfd, const char *name,
-		   const struct scan_options *o, bool look, struct err *err);
+		   const struct scan_options *o, bool look,
+		   const struct scan_known *known, struct err *err);
+
+/* scan_memory.c; all under the lock, but for scan_known_fits */
+struct scan_known *scan_memory_get(struct scan_memory *m, uint64_t cookie);
+void scan_memory_put(struct scan_memory *m, uint64_t cookie, const struct scan_list *l);
+void scan_memory_begin(struct scan_memory *m);
+void scan_memory_end(struct scan_memory *m);
+/* Is it the directory that is remembered, unchanged? */
+bool scan_known_fits(const struct scan_known *k, const struct fsys_stat *st);
 
 /* scan_node.c; all under the lock */
 /* The todo becomes a node with one reference; fd (or -1) is the node's. */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # --interval: the connection stays, changes arrive, signals are obeyed.
 . "$(dirname "$0")/lib.sh"
+need strace
 S=$T/src D=$T/dst
 mkdir "$S"; echo 1 >"$S/f"
 start() {
@@ -42,6 +43,20 @@ ok "no half file" test ! -e "$D/large" -o "$(stat -c %s "$D/large" 2>/dev/null)"
 run_sync "$S" "$D"; ok "the next run completes it" same "$S" "$D"
 # A large file that is still being written waits; a small one does not.
 rm "$S/large"; run_sync "$S" "$D"
+# Directories at rest are not listed again: what changes in them is seen all the same.
+mkdir -p "$S/rest/d/e" "$S/rest/x"; for i in 1 2 3 4 5; do echo $i >"$S/rest/d/$i"; echo $i >"$S/rest/x/$i"; done; run_sync "$S" "$D"
+start; equal() { await "$TREECMP" "$S" "$D"; }; settled() { sleep 3; }
+settled; echo new >"$S/rest/d/6"; ok "at rest, then added" equal
+settled; echo edited >>"$S/rest/d/1"; ok "edited in place" equal
+settled; rm "$S/rest/d/2"; mv "$S/rest/d/3" "$S/rest/d/33"; ok "deleted, renamed" equal
+settled; touch -r "$S/rest/d" "$T/ref"; echo hidden >"$S/rest/d/7"; touch -r "$T/ref" "$S/rest/d"; ok "its time put back" equal
+settled; rm -r "$S/rest/x"; mkdir "$S/rest/x"; for i in 1 2 6; do echo again $i >"$S/rest/x/$i"; done; ok "another directory in its place" equal
+settled; mv "$S/rest/d" "$S/rest/x/d"; echo 8 >"$S/rest/x/d/8"; ok "moved, and added to" equal
+settled; rm "$S/rest/x/d/8"; mkdir "$S/rest/x/d/8"; echo 1 >"$S/rest/x/d/8/1"; ok "a file became a directory" equal
+settled; chmod 700 "$S/rest/x/d"; ok "only its mode" equal
+kill $pid; wait $pid
+sleep 3; strace -f -qq -e trace=getdents64,getdents -o "$T/lists" "$SNAPSYNC" --state-dir "$T/state" --interval 0.2 "$S" "$D" & pid=$!; sleep 3; kill $(ps -o pid= --ppid $pid); wait $pid
+passes=$(grep -c . "$T/lists"); ok "listed once: $passes calls" test "$passes" -lt 60 -a "$passes" -gt 5
 run_sync --interval 0.01 "$S" "$D"; is "--interval 0.01: usage" $rc 1
 run_sync --interval x "$S" "$D"; is "--interval x: usage" $rc 1
 finish

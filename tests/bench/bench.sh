@@ -1,0 +1,55 @@
+#!/bin/sh
+# What needs no second tool: the walk against a bare walk, passes at rest,
+# latency, throughput of the parts, memory.  Prints a table in Markdown.
+#     make bench [ENTRIES=1000000]
+set -eu
+cd "$(dirname "$0")/../.."
+BUILD=${BUILD:-build} ENTRIES=${1:-200000}
+T=$(mktemp -d "${TMPDIR:-/tmp}/snapsync-bench.XXXXXX")
+trap 'rm -rf "$T"' EXIT
+W=$BUILD/tests/bench-walk
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+row() { printf '| %s | %s | %s |\n' "$1" "$2" "$3"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+
+"$W" tree "$T/src" "$ENTRIES"
+"$BUILD/snapsync" --state-dir "$T/state" "$T/src" "$T/dst"
+sync; sleep 3 # past the time in which time stamps are too young
+"$BUILD/snapsync" --state-dir "$T/state" "$T/src" "$T/dst"
+for _ in 1 2 3 4 5; do
+	"$W" list "$T/src" | cut -d' ' -f1 >>"$T/bare"
+	"$W" run "$BUILD/snapsync" --state-dir "$T/state" "$T/src" "$T/dst" >>"$T/noop"
+done
+bare=$(median <"$T/bare") noop=$(cut -d' ' -f1 "$T/noop" | median) rss=$(cut -d' ' -f3 "$T/noop" | median)
+entries=$("$W" list "$T/src" | cut -d' ' -f2)
+
+# Passes at rest: processor time of a while of them.
+seconds=10
+"$W" run timeout -s TERM $seconds "$BUILD/snapsync" --interval 0.1 --state-dir "$T/state" "$T/src" "$T/dst" >"$T/rest" 2>"$T/rest.err" &
+sleep $((seconds - 1)); pid=$(pgrep -f -- "--state-dir $T/state" | while read -r p; do [ "$(cat "/proc/$p/comm" 2>/dev/null)" = snapsync ] && echo "$p"; done | head -n 1)
+kill -USR1 "$pid"; restrss=$(awk '/VmHWM/ { print $2 }' "/proc/$pid/status"); wait
+passes=$(sed -n 's/.*pass \([0-9]*\),.*/\1/p' "$T/rest.err" | tail -n 1)
+cpu=$(cut -d' ' -f2 "$T/rest")
+per=$(awk -v c="$cpu" -v p="${passes:-1}" -v s=$seconds 'BEGIN { printf "%.0f", c / (p * s / (s - 1)) }')
+
+# Latency, on a tree of a usual size.
+"$W" tree "$T/small" 10000
+"$BUILD/snapsync" --interval 0.2 --state-dir "$T/state2" "$T/small" "$T/smalldst" & run=$!
+until [ -e "$T/smalldst/0/99/99" ]; do sleep 0.1; done; sleep 1
+set -- $("$W" latency "$T/small" "$T/smalldst" 300 200)
+kill $run; wait $run || true
+
+cat "$BUILD/snapsync" "$BUILD/libsnapsync.a" src/*/*.c man/* >"$T/bytes"
+"$BUILD/tests/bench-rates" "$T/bytes" >"$T/rates"
+rate() { awk -v n="$1" '$1 == n { print $2 }' "$T/rates"; }
+
+echo "$(date +%Y-%m-%d), $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r), $(stat -f -c %T "$T"):"
+echo
+echo "| what | figure | beside it |"
+echo "|---|---|---|"
+row "nothing changed, one pass, $entries entries" "$noop ms, $((rss / 1024)) MiB" "bare walk in C $bare ms: $(ratio "$noop" "$bare") of it"
+row "\`--interval\` at rest, a pass" "$per ms of processor time, $((restrss / 1024)) MiB" "$(ratio "$per" "$bare") of the bare walk"
+row "close() of a small file to its name at the destination, \`--interval 0.2\`" "median $1 ms" "90 %: $2 ms, 99 %: $3 ms, worst of 300: $4 ms"
+row "hash (XXH3-128)" "$(rate hash) MB/s" ""
+row "chunker" "$(rate chunker) MB/s" ""
+row "zstd, level 1 / 3, program text" "$(rate zstd-1) / $(rate zstd-3) MB/s" ""
