@@ -361,6 +361,9 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 	r = commit_wait(a, err);
 	if (r < 0)
 		return r;
+	s = map_get_u64(&a->stages, m->id); /* it was swept meanwhile */
+	if (!s)
+		return err_set(err, ERR_PROTOCOL, "COPY without STAGE");
 	a->staged_bytes += m->length;
 	r = copy_range(a, s, at, m, err);
 	if (r == 0)

@@ -51,4 +51,7 @@ rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync -c "$S" "$D"; settle; echo mor
 # Somebody changed it since it was adopted.
 rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; random 9000000 >"$D/f"; echo yet >>"$S/f"; good_sync "changed there since" "$S" "$D"
 rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; rm "$D/f"; echo again >>"$S/f"; good_sync "gone there since" "$S" "$D"
+# More copies than go into one batch: each is made while the one before is carried out.
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
+cp -a "$S/d" "$S/e"; most "many copied files" 0
 finish
