@@ -273,6 +273,9 @@ int index_empty(struct store *s, struct err *err)
 {
 	struct sql *q = db_sql(store_db(s),
 			       "SELECT EXISTS(SELECT 1 FROM inode"
+			       " WHERE hash IS NOT NULL AND type=1)"
+			       " OR EXISTS(SELECT 1 FROM relic)"
+			       " OR EXISTS(SELECT 1 FROM dest_inode"
 			       " WHERE hash IS NOT NULL AND type=1)",
 			       err);
 	int r = q ? db_step(q, err) : err->code;

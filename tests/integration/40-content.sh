@@ -51,6 +51,9 @@ rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync -c "$S" "$D"; settle; echo mor
 # Somebody changed it since it was adopted.
 rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; random 9000000 >"$D/f"; echo yet >>"$S/f"; good_sync "changed there since" "$S" "$D"
 rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; rm "$D/f"; echo again >>"$S/f"; good_sync "gone there since" "$S" "$D"
+# Every file is replaced by a new one (as rsync and editors do): nothing known is left in the source.
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; for i in 1 2 3 4 5 6; do random 100000 >"$S/f$i"; random 3000 >"$S/s$i"; done; run_sync "$S" "$D"; settle
+for f in "$S"/*; do cat "$f" >"$T/x"; mv "$T/x" "$f"; done; echo end >>"$S/f1"; most "every file replaced" 40000
 # More copies than go into one batch: each is made while the one before is carried out.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
 cp -a "$S/d" "$S/e"; most "many copied files" 0
