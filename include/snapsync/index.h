@@ -54,7 +54,7 @@ int index_whole(struct store *s, int64_t dest, const struct hash *hash, uint64_t
 int index_empty(struct store *s, struct err *err);
 /* The content of an inode that is not in the source any more, and that the
  * destination still has under some name: 1. */
-int index_relic(struct store *s, int64_t dest, int64_t inode, struct hash *hash, struct err *err);
+int index_relic(struct store *s, int64_t dest, int64_t inode, struct hash *hash, uint64_t *size, struct err *err);
 /* 1 if there are any. */
 int index_has_relics(struct store *s, struct err *err);
 /* Forget those that no destination has any more, and their versions. */

@@ -142,10 +142,41 @@ static int link_name(struct ship *h, const struct want *w, struct place home,
 	return batch_put(h, &op, err);
 }
 
+/* A file was replaced by another one (saved, or unpacked over it), and the old
+ * one is nowhere else: the new one inherits what is there.  If its content is
+ * the same, only its metadata travels.  1: *old is what is known of it. */
+static int heir(struct ship *h, const struct want *w, struct attr *old,
+		struct err *err)
+{
+	struct name_list names;
+	struct inode_row row;
+	int r;
+
+	if (w->have <= 0 || w->have_type != FSYS_FILE ||
+	    w->row.a.type != FSYS_FILE || w->row.nlink > 1)
+		return 0;
+	r = store_inode_get(h->s, w->have, &row, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	*old = w->row.a;
+	old->mtime.ns = UINT32_MAX; /* not known: to be set in any case */
+	old->hashed = true;
+	r = index_relic(h->s, h->d->id, w->have, &old->hash, &old->size, err);
+	if (r <= 0)
+		return r;
+	name_list_init(&names);
+	r = mirror_names_of(h->s, h->d->id, w->have, &names, err);
+	if (r >= 0)
+		r = names.count == 1;
+	name_list_release(&names);
+	return r;
+}
+
 static int handle_name(struct ship *h, struct want *w, struct err *err)
 {
 	enum fsys_type type;
 	struct place home;
+	struct attr old;
 	int64_t there;
 	int r;
 
@@ -168,7 +199,14 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 		if (r != 0)
 			return r < 0 ? r : link_name(h, w, home, err);
 	}
-	return put_inode(h, w->at, &w->row, NULL, err);
+	r = heir(h, w, &old, err);
+	if (r < 0)
+		return r;
+	r = put_inode(h, w->at, &w->row, r > 0 ? &old : NULL, err);
+	/* What was there is no source of copies any more. */
+	if (r == 0 && w->have)
+		r = plan_set(h, w->at, w->row.id, w->row.a.type, err);
+	return r;
 }
 
 static int name_page(struct ship *h, struct place last, struct want *page,

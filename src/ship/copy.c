@@ -83,7 +83,7 @@ static int locate(struct ship *h, int64_t inode, const struct hash *hash,
 	int r = mirror_inode(h->s, h->d->id, inode, &a, err);
 
 	if (r == 0) {
-		r = index_relic(h->s, h->d->id, inode, &a.hash, err);
+		r = index_relic(h->s, h->d->id, inode, &a.hash, &a.size, err);
 		a.type = FSYS_FILE;
 		a.hashed = true;
 	}

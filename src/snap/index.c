@@ -287,10 +287,10 @@ int index_empty(struct store *s, struct err *err)
 }
 
 int index_relic(struct store *s, int64_t dest, int64_t inode,
-		struct hash *hash, struct err *err)
+		struct hash *hash, uint64_t *size, struct err *err)
 {
 	struct sql *q = db_sql(store_db(s),
-			       "SELECT hash FROM relic"
+			       "SELECT hash, size FROM relic"
 			       " WHERE dest=?1 AND inode=?2",
 			       err);
 	struct view v;
@@ -306,6 +306,7 @@ int index_relic(struct store *s, int64_t dest, int64_t inode,
 		r = v.len == HASH_SIZE;
 		if (r)
 			memcpy(hash->b, v.p, HASH_SIZE);
+		*size = (uint64_t)db_col_int(q, 1);
 	}
 	db_reset(q);
 	return r;

@@ -206,7 +206,12 @@ static int effect(struct settle *t, const struct journal_row *row,
 	case JOURNAL_META:
 		if (row->inode == t->touched)
 			t->touched = 0;
-		return mirror_set_inode(t->s, dest, row->inode, &a, err);
+		r = mirror_set_inode(t->s, dest, row->inode, &a, err);
+		/* The inode may have inherited what another one left there. */
+		if (r >= 0 && row->type == FSYS_FILE)
+			r = mirror_set(t->s, dest, at, row->inode, row->type,
+				       err);
+		return r;
 	case JOURNAL_MKDIR:
 		a.mtime.ns = UINT32_MAX;
 		r = mirror_set_inode(t->s, dest, row->inode, &a, err);

@@ -46,6 +46,7 @@ const char schema_text[] =
 	"CREATE TABLE relic(dest INTEGER NOT NULL, inode INTEGER NOT NULL,"
 	" hash BLOB NOT NULL, size INTEGER NOT NULL,"
 	" PRIMARY KEY(dest, inode)) WITHOUT ROWID;"
+	"CREATE INDEX relic_hash ON relic(hash);"
 	"CREATE TABLE problem(dest INTEGER NOT NULL, path BLOB NOT NULL,"
 	" code TEXT NOT NULL, text TEXT NOT NULL, first INTEGER NOT NULL,"
 	" last INTEGER NOT NULL, count INTEGER NOT NULL,"

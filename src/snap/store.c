@@ -403,8 +403,10 @@ int store_inode_remove(struct store *s, int64_t id, struct err *err)
 	if (r == 0)
 		r = run_with_id(s, "DELETE FROM dir WHERE inode=?1", id, err);
 	if (r == 0)
-		r = run_with_id(s, "DELETE FROM dest_inode WHERE inode=?1", id,
-				err);
+		r = run_with_id(s,
+				"DELETE FROM dest_inode WHERE inode=?1 AND"
+				" dest IN (SELECT id FROM dest)",
+				id, err);
 	return r;
 }
 

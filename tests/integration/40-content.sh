@@ -54,6 +54,11 @@ rm -rf "$D" "$T/state"; cp -a "$S" "$D"; run_sync "$S" "$D"; settle; rm "$D/f"; 
 # Every file is replaced by a new one (as rsync and editors do): nothing known is left in the source.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; for i in 1 2 3 4 5 6; do random 100000 >"$S/f$i"; random 3000 >"$S/s$i"; done; run_sync "$S" "$D"; settle
 for f in "$S"/*; do cat "$f" >"$T/x"; mv "$T/x" "$f"; done; echo end >>"$S/f1"; most "every file replaced" 40000
+for f in "$S"/*; do cat "$f" >"$T/x"; mv "$T/x" "$f"; done; most "replaced by the same" 0; is "only metadata travels" "$(stat_of 'Files sent') $(stat_of 'Matched data')" "0 0"
+echo linked >"$S/one"; ln "$S/one" "$S/two"; run_sync "$S" "$D"; settle
+for f in one two; do cat "$S/$f" >"$T/x"; mv "$T/x" "$S/$f"; done; good_sync "two links, each replaced by the same" "$S" "$D"
+cat "$S/one" >"$T/x"; mv "$S/two" "$S/three"; mv "$T/x" "$S/one"; ln "$S/one" "$S/two"; good_sync "replaced, moved and linked" "$S" "$D"
+for f in f1 f2; do cat "$S/$f" >"$T/x"; mv "$T/x" "$S/$f"; done; mv "$S/f2" "$S/t"; mv "$S/f1" "$S/f2"; mv "$S/t" "$S/f1"; chmod 600 "$S/f1"; good_sync "replaced and swapped" "$S" "$D"
 # More copies than go into one batch: each is made while the one before is carried out.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
 cp -a "$S/d" "$S/e"; most "many copied files" 0
