@@ -46,6 +46,8 @@ void chunk_list_release(struct chunk_list *l);
 /* Older versions of the inode go that no destination has. */
 int index_put(struct store *s, int64_t inode, const struct hash *hash, const struct chunk_list *l, struct err *err);
 int index_get(struct store *s, int64_t inode, const struct hash *hash, struct chunk_list *l, struct err *err);
+/* How this content was cut, whosever it was: 1. */
+int index_bits(struct store *s, const struct hash *hash, unsigned *bits, struct err *err);
 int index_find(struct store *s, int64_t dest, uint64_t key, struct index_hit hits[INDEX_HITS], size_t *count, struct err *err);
 /* Inodes that the destination may have with this content. */
 int index_whole(struct store *s, int64_t dest, const struct hash *hash, uint64_t size,

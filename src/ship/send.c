@@ -202,16 +202,14 @@ static int small_file(struct ship *h, struct place at,
 }
 
 /* How the version that the destination has was cut. */
-static unsigned previous_bits(struct ship *h, int64_t inode,
-			      const struct attr *have, struct err *err)
+static unsigned previous_bits(struct ship *h, const struct attr *have,
+			      struct err *err)
 {
-	struct chunk_list l = {.bits = 0};
 	unsigned bits = 0;
 
-	if (have && have->hashed && have->size > MSG_DATA_MAX &&
-	    index_get(h->s, inode, &have->hash, &l, err) > 0)
-		bits = l.bits;
-	chunk_list_release(&l);
+	if (have->hashed && have->size > MSG_DATA_MAX &&
+	    index_bits(h->s, &have->hash, &bits, err) <= 0)
+		bits = 0;
 	return bits;
 }
 
@@ -258,7 +256,7 @@ static int open_file(struct ship *h, struct place at,
 			return 0;
 		}
 		rd->have_known = rd->have.hashed;
-		rd->bits = previous_bits(h, row->id, &rd->have, err);
+		rd->bits = previous_bits(h, &rd->have, err);
 	}
 	return 1;
 }

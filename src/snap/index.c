@@ -66,6 +66,24 @@ int index_get(struct store *s, int64_t inode, const struct hash *hash,
 	return r;
 }
 
+int index_bits(struct store *s, const struct hash *hash, unsigned *bits,
+	       struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "SELECT bits FROM version WHERE hash=?1 LIMIT 1",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_blob(q, 1, hash->b, HASH_SIZE);
+	r = db_step(q, err);
+	if (r > 0)
+		*bits = (unsigned)db_col_int(q, 0);
+	db_reset(q);
+	return r;
+}
+
 static int drop_version(struct store *s, int64_t id, struct view list,
 			struct err *err)
 {

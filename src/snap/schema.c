@@ -40,6 +40,7 @@ const char schema_text[] =
 	"CREATE TABLE version(id INTEGER PRIMARY KEY, inode INTEGER NOT NULL,"
 	" hash BLOB NOT NULL, bits INTEGER NOT NULL, list BLOB NOT NULL,"
 	" UNIQUE(inode, hash));"
+	"CREATE INDEX version_hash ON version(hash);"
 	"CREATE TABLE chunk(key INTEGER NOT NULL, version INTEGER NOT NULL,"
 	" at INTEGER NOT NULL, length INTEGER NOT NULL,"
 	" PRIMARY KEY(key, version, at)) WITHOUT ROWID;"

@@ -59,6 +59,9 @@ echo linked >"$S/one"; ln "$S/one" "$S/two"; run_sync "$S" "$D"; settle
 for f in one two; do cat "$S/$f" >"$T/x"; mv "$T/x" "$S/$f"; done; good_sync "two links, each replaced by the same" "$S" "$D"
 cat "$S/one" >"$T/x"; mv "$S/two" "$S/three"; mv "$T/x" "$S/one"; ln "$S/one" "$S/two"; good_sync "replaced, moved and linked" "$S" "$D"
 for f in f1 f2; do cat "$S/$f" >"$T/x"; mv "$T/x" "$S/$f"; done; mv "$S/f2" "$S/t"; mv "$S/f1" "$S/f2"; mv "$S/t" "$S/f1"; chmod 600 "$S/f1"; good_sync "replaced and swapped" "$S" "$D"
+# A replaced file whose new size calls for longer chunks is cut like the old one.
+random 66000000 >"$S/grown"; truncate -s 1072693248 "$S/grown"; random 1048576 >>"$S/grown"; run_sync "$S" "$D"; settle
+(random 1000000; cat "$S/grown") | cp --sparse=always /dev/stdin "$T/x"; mv "$T/x" "$S/grown"; most "grown and replaced" 1300000
 # More copies than go into one batch: each is made while the one before is carried out.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
 cp -a "$S/d" "$S/e"; most "many copied files" 0
