@@ -4,6 +4,7 @@
  *   open.c      the destination: path, lock, files of ours
  *   confine.c   paths, component by component
  *   stage.c     content and special files in tmp/
+ *   keyed.c     long files there, which outlive a session
  *   commit.c    operations noted, and the course of a commit
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
@@ -29,6 +30,8 @@
 #define APPLY_STAGES_MAX 131072u	/* staged and not placed */
 #define APPLY_CACHE 16			/* directory descriptors kept */
 #define APPLY_FEW 8			/* synced one by one */
+#define COPY_BYTES (256u << 10)		/* read back at a time */
+#define STAGE_NAME 48u			/* room for a name in tmp/ */
 #define APPLY_WIDENED 256u		/* directories given access to at a time */
 
 /* A directory kept open, by area and path. */
@@ -43,7 +46,6 @@ struct cached_dir {
 struct stage {
 	uint64_t size, received;
 	int fd;			/* open while it is filled, else -1 */
-	bool done;		/* hash was right */
 	bool keyed;		/* in tmp/ under its key until it is done */
 	bool asked;		/* HAVE was sent, KEEP has not come */
 	struct hash key;
@@ -156,7 +158,6 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err);
 int stage_data(struct apply *a, const struct msg_data *m, struct err *err);
 int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err);
 int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err);
-int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err);
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
 int stage_drop(struct apply *a, uint64_t id, struct err *err);
 /* The staged file gets its metadata; returns an enum err_code (>0) on failure. */
@@ -168,13 +169,27 @@ int stage_sync(struct apply *a, struct err *err);
 /* Forget what belonged to a batch that is over. */
 int stage_sweep(struct apply *a, uint64_t batch, struct err *err);
 void stage_release(struct apply *a);
+/* It went wrong: `code` (of either sign) and `text` are what the operation that
+ * wants it fails with. */
+void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code, const char *text);
+/* a->copy_bytes has COPY_BYTES. */
+int copy_room(struct apply *a, struct err *err);
+
+/* keyed.c */
+/* Its name in tmp/: under its key until it is complete, then its number. */
+void keyed_name(const struct stage *s, uint64_t id, char out[STAGE_NAME]);
+int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m, struct err *err);
+/* HAVE: what came of this file in an earlier session. */
+int keyed_offer(struct apply *a, struct stage *s, uint64_t id, struct err *err);
+int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err);
+void keyed_complete(struct apply *a, struct stage *s, uint64_t id, struct err *err);
 
 /* owner.c */
 int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err);
 /* Owner, mode and mtime of an object, in that order; uid and gid are those of
  * this machine (owner_map, when the operation was noted: after a crash the
  * names are gone). */
-int owner_meta(struct apply *a, int dirfd, const char *name, enum fsys_type type,
+int owner_meta(int dirfd, const char *name, enum fsys_type type,
 	       const struct msg_meta *m, const struct fsys_stat *now, struct err *err);
 uint32_t owner_map(struct apply *a, bool group, uint32_t id);
 
@@ -236,5 +251,7 @@ int list_send(struct apply *a, const struct msg_list *m, struct err *err);
 int serve_flush(struct apply *a, size_t keep, struct err *err);
 int serve_fail(struct apply *a, uint32_t index, int code, int sys, const char *text, struct err *err);
 int serve_number(struct apply *a, enum msg_type type, uint64_t n, struct err *err);
+/* `bytes` more were read without a word to the client: a PING now and then. */
+int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent, struct err *err);
 
 #endif

@@ -35,15 +35,6 @@ static bool is_subject(const struct noted *n, const struct fsys_stat *st)
 	       n->subject_type == (unsigned)st->type;
 }
 
-/* It failed the first time, and fails again whatever has the name now. */
-static int was_absent(const struct noted *n, struct err *err)
-{
-	return n->subject_type
-		       ? 0
-		       : err_sys(err, ERR_VANISHED, ENOENT,
-				 "what should be moved or linked was not there");
-}
-
 /* There is nothing at the end of the path: a directory on it has gone, or
  * something else has taken its name. */
 static bool leads_nowhere(const struct err *err)
@@ -163,24 +154,38 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 	return r;
 }
 
+/* What a MOVE or LINK takes.  1 it is at *from; 0 in a replay: it was taken
+ * before.  What was not there the first time fails again, whatever has the name
+ * by now. */
+static int find_subject(struct apply *a, const struct noted *n, bool replay,
+			struct spot *from, struct fsys_stat *st,
+			struct err *err)
+{
+	int r = 0;
+
+	if (!replay || n->subject_type) {
+		r = spot_of(a, &n->op.from, from, err);
+		if (r == 0)
+			r = look(from, st, err);
+		if (replay && (r == 0 || (r > 0 && !is_subject(n, st)) ||
+			       (r < 0 && leads_nowhere(err))))
+			return 0;
+	}
+	return r != 0 ? r
+		      : err_sys(err, ERR_VANISHED, ENOENT,
+				"what should be %s is not there",
+				n->op.type == MSG_MOVE ? "moved" : "linked");
+}
+
 static int move(struct apply *a, const struct noted *n, bool replay,
 		struct err *err)
 {
 	struct spot from, to;
 	struct fsys_stat st;
-	int r = replay ? was_absent(n, err) : 0;
+	int r = find_subject(a, n, replay, &from, &st, err);
 
-	if (r < 0)
-		return r;
-	r = spot_of(a, &n->op.from, &from, err);
-	if (r == 0)
-		r = look(&from, &st, err);
-	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
-		       (r < 0 && leads_nowhere(err))))
-		return 0; /* done before */
-	if (r == 0)
-		return err_sys(err, ERR_VANISHED, ENOENT,
-			       "what should be moved is not there");
+	if (r == 0) /* done before */
+		return 0;
 	if (r > 0)
 		r = spot_of(a, &n->op.path, &to, err);
 	if (r == 0) /* the first may have left the cache */
@@ -195,20 +200,9 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 {
 	struct spot from, to;
 	struct fsys_stat st, there;
-	int r = replay ? was_absent(n, err) : 0;
+	int r = find_subject(a, n, replay, &from, &st, err);
 
-	if (r < 0)
-		return r;
-	r = spot_of(a, &n->op.from, &from, err);
-	if (r == 0)
-		r = look(&from, &st, err);
-	if (replay && (r == 0 || (r > 0 && !is_subject(n, &st)) ||
-		       (r < 0 && leads_nowhere(err))))
-		return 0;
-	if (r == 0)
-		return err_sys(err, ERR_VANISHED, ENOENT,
-			       "what should be linked is not there");
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	/* By way of tmp: a new link there, renamed over whatever is here. */
 	fsys_unlink(a->tmp_fd, "link", err);
@@ -284,7 +278,7 @@ static int set_meta(struct apply *a, const struct noted *n, struct err *err)
 		r = err_set(err, ERR_EXISTS,
 			    "something else is under this name");
 	if (r == 0)
-		r = owner_meta(a, s.fd, s.name, st.type, &n->op.meta, &st,
+		r = owner_meta(s.fd, s.name, st.type, &n->op.meta, &st,
 			       err);
 	if (r == 0) {
 		if (st.type == FSYS_DIR)

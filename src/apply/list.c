@@ -20,6 +20,7 @@ struct listing {
 	struct buf items;
 	uint32_t count;
 	uint64_t total;
+	uint64_t silent;	/* bytes read without a word to the client */
 	char *target;		/* MSG_LINK_MAX + 1 bytes */
 };
 
@@ -63,24 +64,33 @@ static int push(struct listing *l, const char *dir, const char *name,
 }
 
 /* Content hash of a file; not to be read is not hashed. */
-static void hash_file(struct listing *l, int dirfd, const char *name,
-		      struct msg_item *item, struct err *err)
+/* A file that cannot be read has no hash; an error is one of the session. */
+static int hash_file(struct listing *l, int dirfd, const char *name,
+		     struct msg_item *item, struct err *err)
 {
-	unsigned char *bytes = malloc(MSG_DATA_MAX);
-	int fd = fsys_open(dirfd, name, FSYS_READ, 0, err);
-	ssize_t n = -1;
+	int fd, r = copy_room(l->a, err);
+	struct err why;
+	ssize_t n = 1;
 
-	if (bytes && fd >= 0) {
-		hash_reset(l->a->hash, l->a->hello.seed);
-		while ((n = fsys_read(fd, bytes, MSG_DATA_MAX, err)) > 0)
-			hash_update(l->a->hash, bytes, (size_t)n);
+	if (r < 0)
+		return r;
+	fd = fsys_open(dirfd, name, FSYS_READ, 0, &why);
+	if (fd < 0)
+		return 0;
+	hash_reset(l->a->hash, l->a->hello.seed);
+	while (r == 0 && n > 0) {
+		n = fsys_read(fd, l->a->copy_bytes, COPY_BYTES, &why);
+		if (n > 0) {
+			hash_update(l->a->hash, l->a->copy_bytes, (size_t)n);
+			r = serve_alive(l->a, (uint64_t)n, &l->silent, err);
+		}
 	}
 	if (n == 0) {
 		item->hashed = true;
 		item->hash = hash_digest(l->a->hash);
 	}
 	fsys_close(fd);
-	free(bytes);
+	return r;
 }
 
 static int add_item(struct listing *l, int dirfd, const char *dir,
@@ -88,7 +98,7 @@ static int add_item(struct listing *l, int dirfd, const char *dir,
 {
 	struct msg_item item;
 	ssize_t n;
-	int r;
+	int r = 0;
 
 	if (!*dir && strcmp(name, PATH_PRIVATE) == 0)
 		return 0;
@@ -106,8 +116,9 @@ static int add_item(struct listing *l, int dirfd, const char *dir,
 		item.target = view_of(l->target, (size_t)n);
 	}
 	if (item.st.type == FSYS_FILE && l->flags & MSG_LIST_HASH)
-		hash_file(l, dirfd, name, &item, err);
-	r = msg_put_item(&l->items, &item, err);
+		r = hash_file(l, dirfd, name, &item, err);
+	if (r == 0)
+		r = msg_put_item(&l->items, &item, err);
 	l->count++;
 	l->total++;
 	if (r == 0 && item.st.type == FSYS_DIR)

@@ -45,13 +45,11 @@ uint32_t owner_map(struct apply *a, bool group, uint32_t id)
 
 /* Only root gives files away; others may at best choose a group of theirs.
  * 1: the owner is now as wanted, 0: it is not, which is no error. */
-static int give(struct apply *a, int dirfd, const char *name,
-		const struct msg_meta *m, const struct fsys_stat *now,
-		struct err *err)
+static int give(int dirfd, const char *name, const struct msg_meta *m,
+		const struct fsys_stat *now, struct err *err)
 {
 	uint32_t uid = m->uid, gid = m->gid;
 
-	(void)a;
 	if (now->uid == uid && now->gid == gid)
 		return 1;
 	if (geteuid() == 0)
@@ -62,12 +60,12 @@ static int give(struct apply *a, int dirfd, const char *name,
 	return 0;
 }
 
-int owner_meta(struct apply *a, int dirfd, const char *name,
+int owner_meta(int dirfd, const char *name,
 	       enum fsys_type type, const struct msg_meta *m,
 	       const struct fsys_stat *now, struct err *err)
 {
 	unsigned mode = m->mode;
-	int r = give(a, dirfd, name, m, now, err);
+	int r = give(dirfd, name, m, now, err);
 
 	/* A file system without owners refuses; that is not an entry's fault. */
 	if (r < 0 && (err->sys == EPERM || err->sys == EOPNOTSUPP ||

@@ -9,6 +9,7 @@
 #define OUT_BYTES (4u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
 #define READ_BYTES (256u << 10)
 #define CREDIT_STEP (256u << 10)
+#define ALIVE_BYTES (64u << 20)	/* read in silence at most */
 #define COMMIT_LOOK_MS 2	/* how often a commit under way is looked at */
 
 /* Until the link is ready, or the client has been silent for too long. */
@@ -58,6 +59,19 @@ int serve_number(struct apply *a, enum msg_type type, uint64_t n,
 	if (r == 0)
 		r = msg_put_number(&a->out, n, err);
 	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
+int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
+		struct err *err)
+{
+	int r;
+
+	*silent += bytes;
+	if (*silent < ALIVE_BYTES)
+		return 0;
+	r = serve_number(a, MSG_PING, *silent, err);
+	*silent = 0;
+	return r < 0 ? r : serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
 }
 
 int serve_fail(struct apply *a, uint32_t index, int code, int sys,

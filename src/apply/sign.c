@@ -8,7 +8,6 @@
 
 #define SIGN_BYTES (2u * CHUNK_MAX)
 #define SIGN_CHUNKS 8192u	/* in one frame */
-#define ALIVE_BYTES (64u << 20)	/* read in silence at most */
 
 struct signing {
 	struct apply *a;
@@ -83,14 +82,8 @@ static int read_all(struct signing *s, int fd, struct err *err)
 		s->filled += (size_t)n;
 		at += (uint64_t)n;
 		r = cut(s, at == s->m.size, err);
-		s->silent += (uint64_t)n;
-		if (r == 0 && s->silent > ALIVE_BYTES) {
-			s->silent = 0;
-			r = serve_number(s->a, MSG_PING, at, err);
-			if (r == 0)
-				r = serve_flush(s->a, MSG_PAYLOAD_MAX / 2,
-						err);
-		}
+		if (r == 0)
+			r = serve_alive(s->a, (uint64_t)n, &s->silent, err);
 	}
 	return r;
 }

@@ -12,13 +12,10 @@
 
 #include "apply_local.h"
 
-#define COPY_BYTES (256u << 10)	/* read back at a time */
 #define COPY_STEP (64u << 20)	/* copied by one call */
 #define FLUSH_EARLY (128u << 10)	/* bytes: worth a write of its own */
 #define FLUSH_STEP (16u << 20)	/* bytes of a long file, the same */
-#define ALIVE_BYTES (64u << 20)	/* hashed in silence at most */
 #define NODE_BIT (UINT64_C(1) << 63)
-#define STAGE_NAME 48u
 
 void stage_name(uint64_t tmp, char out[32])
 {
@@ -26,27 +23,13 @@ void stage_name(uint64_t tmp, char out[32])
 		 tmp & ~NODE_BIT);
 }
 
-/* What has a key and is not complete has it as its name, behind STAGE_KEPT. */
-static void name_now(const struct stage *s, uint64_t id, char out[STAGE_NAME])
-{
-	size_t i, n = strlen(STAGE_KEPT);
-
-	if (!s->keyed) {
-		stage_name(id, out);
-		return;
-	}
-	memcpy(out, STAGE_KEPT, n);
-	for (i = 0; i < HASH_SIZE; i++, n += 2)
-		snprintf(out + n, 3, "%02x", s->key.b[i]);
-}
-
 static struct hash_state *hash_of_stage(struct apply *a, const struct stage *s)
 {
 	return s->keyed ? a->keyed_hash : a->hash;
 }
 
-static void spoil(struct apply *a, struct stage *s, uint64_t id, int code,
-		  const char *text)
+void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
+		 const char *text)
 {
 	char name[STAGE_NAME];
 	struct err ignored;
@@ -55,95 +38,8 @@ static void spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 	snprintf(s->text, sizeof(s->text), "%.120s", text);
 	fsys_close(s->fd);
 	s->fd = -1;
-	name_now(s, id, name);
+	keyed_name(s, id, name);
 	fsys_unlink(a->tmp_fd, name, &ignored);
-}
-
-/* What came of this file in an earlier session: hash it, and say so. */
-static int offer(struct apply *a, struct stage *s, uint64_t id,
-		 struct err *err)
-{
-	struct msg_have m = {.id = id};
-	struct frame_mark mark = {0};
-	struct fsys_stat st;
-	uint64_t at = 0, told = 0;
-	ssize_t n = 1;
-	int r = fsys_fstat(s->fd, &st, err);
-
-	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
-		return err_set(err, ERR_MEMORY, "out of memory");
-	if (r == 0 && st.type == FSYS_FILE && st.size <= s->size)
-		m.length = st.size;
-	while (r == 0 && at < m.length && n > 0) {
-		uint64_t left = m.length - at;
-
-		n = fsys_pread_full(s->fd, a->copy_bytes,
-				    left < COPY_BYTES ? (size_t)left
-						      : COPY_BYTES,
-				    at, err);
-		if (n <= 0)
-			break;
-		hash_update(a->keyed_hash, a->copy_bytes, (size_t)n);
-		at += (uint64_t)n;
-		if (at - told < ALIVE_BYTES)
-			continue;
-		told = at; /* it may take a while: still here */
-		r = serve_number(a, MSG_PING, at, err);
-		if (r == 0)
-			r = serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
-	}
-	if (r < 0)
-		return r;
-	if (at < m.length) { /* it cannot be read: not worth more */
-		hash_reset(a->keyed_hash, a->hello.seed);
-		m.length = 0;
-	}
-	m.hash = hash_digest(a->keyed_hash);
-	s->received = m.length;
-	s->asked = true;
-	r = frame_begin(&a->out, MSG_HAVE, 0, &mark, err);
-	if (r == 0)
-		r = msg_put_have(&a->out, &m, err);
-	return r < 0 ? r : frame_end(&a->out, &mark, err);
-}
-
-static int offer_or_none(struct apply *a, struct stage *s, uint64_t id,
-			 struct err *err)
-{
-	struct msg_have none = {.id = id};
-	struct frame_mark mark = {0};
-	int r;
-
-	if (!s->code)
-		return offer(a, s, id, err);
-	s->asked = true; /* its PLACE will say what is wrong */
-	r = frame_begin(&a->out, MSG_HAVE, 0, &mark, err);
-	if (r == 0)
-		r = msg_put_have(&a->out, &none, err);
-	return r < 0 ? r : frame_end(&a->out, &mark, err);
-}
-
-/* A keyed stage that is begun while another one is open takes its place: what
- * came of that one stays where it is. */
-static int keyed_begin(struct apply *a, struct stage *s,
-		       const struct msg_stage *m, struct err *err)
-{
-	struct stage *old = map_get_u64(&a->stages, a->keyed);
-
-	if (a->keyed && old) {
-		fsys_close(old->fd);
-		old->fd = -1;
-		old->code = ERR_VANISHED;
-		snprintf(old->text, sizeof(old->text), "begun again");
-	}
-	if (!a->keyed_hash && !(a->keyed_hash = hash_new()))
-		return err_set(err, ERR_MEMORY, "out of memory");
-	hash_reset(a->keyed_hash, a->hello.seed);
-	a->keyed = m->id;
-	a->keyed_flushed = 0;
-	s->keyed = true;
-	s->key = m->key;
-	return 0;
 }
 
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
@@ -174,39 +70,20 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 		a->current = m->id;
 		hash_reset(a->hash, a->hello.seed);
 	}
-	name_now(s, m->id, name);
+	keyed_name(s, m->id, name);
 	s->fd = fsys_open(a->tmp_fd, name,
 			  m->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
 				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
 			  0600, err);
 	if (s->fd < 0)
-		spoil(a, s, m->id, s->fd, err->msg);
+		stage_spoil(a, s, m->id, s->fd, err->msg);
 	if (s->fd >= 0 && !a->tmp_owner_known &&
 	    fsys_fstat(s->fd, &st, err) == 0) {
 		a->tmp_uid = st.uid;
 		a->tmp_gid = st.gid;
 		a->tmp_owner_known = true;
 	}
-	return m->keyed ? offer_or_none(a, s, m->id, err) : 0;
-}
-
-int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err)
-{
-	struct stage *s = map_get_u64(&a->stages, m->id);
-	int r;
-
-	if (!s || m->id != a->keyed || !s->asked ||
-	    (m->length && m->length != s->received))
-		return err_set(err, ERR_PROTOCOL, "KEEP without HAVE");
-	s->asked = false;
-	if (m->length || s->code)
-		return 0;
-	s->received = 0;
-	hash_reset(a->keyed_hash, a->hello.seed);
-	r = fsys_truncate(s->fd, 0, err);
-	if (r < 0)
-		spoil(a, s, m->id, r, err->msg);
-	return 0;
+	return m->keyed ? keyed_offer(a, s, m->id, err) : 0;
 }
 
 /* The stage that is being filled takes `length` bytes more. */
@@ -239,7 +116,7 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	hash_update(hash_of_stage(a, s), m->bytes.p, m->bytes.len);
 	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
-		spoil(a, s, m->id, r, err->msg);
+		stage_spoil(a, s, m->id, r, err->msg);
 	else if (s->keyed && s->received - a->keyed_flushed > FLUSH_STEP &&
 		 !a->no_sync) {
 		fsys_flush_hint(s->fd); /* so that its sync is short */
@@ -272,7 +149,7 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 	/* What is never written is a hole; its end must be there, though. */
 	r = fsys_truncate(s->fd, s->received, err);
 	if (r < 0) {
-		spoil(a, s, m->id, r, err->msg);
+		stage_spoil(a, s, m->id, r, err->msg);
 		return 0;
 	}
 	for (left = m->length; left > 0;) {
@@ -284,15 +161,23 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 	return 0;
 }
 
+int copy_room(struct apply *a, struct err *err)
+{
+	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
+		return err_set(err, ERR_MEMORY, "out of memory");
+	return 0;
+}
+
 /* Read back what was copied: only that counts. */
 static int copied(struct apply *a, struct stage *s, uint64_t at,
 		  const struct msg_copy *m, struct err *err)
 {
 	uint64_t left = m->length;
 	struct hash hash;
+	int r = copy_room(a, err);
 
-	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
-		return err_set(err, ERR_MEMORY, "out of memory");
+	if (r < 0)
+		return r;
 	if (!a->copy_hash && !(a->copy_hash = hash_new()))
 		return err_set(err, ERR_MEMORY, "out of memory");
 	hash_reset(a->copy_hash, a->hello.seed);
@@ -370,28 +255,10 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		return 0;
 	if (r == -ERR_MEMORY)
 		return r;
-	spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH, err->msg);
+	stage_spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH, err->msg);
 	return s->code == ERR_NO_SPACE
 		       ? 0
 		       : tell_need(a, m->id, at, m->length, err);
-}
-
-/* Complete: under its number from now on. */
-static int take_number(struct apply *a, struct stage *s, uint64_t id,
-		       struct err *err)
-{
-	char from[STAGE_NAME], to[STAGE_NAME];
-	int r;
-
-	if (!s->keyed)
-		return 0;
-	name_now(s, id, from);
-	stage_name(id, to);
-	r = fsys_rename(a->tmp_fd, from, a->tmp_fd, to, err);
-	if (r < 0)
-		spoil(a, s, id, r, err->msg);
-	s->keyed = false;
-	return 0;
 }
 
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
@@ -409,12 +276,13 @@ int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 		return 0;
 	hash = hash_digest(hash_of_stage(a, s));
 	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
-		spoil(a, s, m->id, ERR_MISMATCH,
+		stage_spoil(a, s, m->id, ERR_MISMATCH,
 		      "the content did not arrive as it was sent");
 		return tell_need(a, m->id, 0, s->size, err);
 	}
-	s->done = true;
-	return take_number(a, s, m->id, err);
+	if (s->keyed)
+		keyed_complete(a, s, m->id, err);
+	return 0;
 }
 
 int stage_drop(struct apply *a, uint64_t id, struct err *err)
@@ -428,8 +296,7 @@ int stage_drop(struct apply *a, uint64_t id, struct err *err)
 	if (a->keyed == id)
 		a->keyed = 0;
 	if (!s->code)
-		spoil(a, s, id, ERR_VANISHED, "dropped");
-	s->done = false;
+		stage_spoil(a, s, id, ERR_VANISHED, "dropped");
 	return 0;
 }
 
@@ -456,14 +323,14 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		if (r == 0)
 			r = fsys_fset_mtime(s->fd, m->mtime, err);
 	} else {
-		r = owner_meta(a, a->tmp_fd, name, FSYS_FILE, m, &now, err);
+		r = owner_meta(a->tmp_fd, name, FSYS_FILE, m, &now, err);
 	}
 	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
 	fsys_close(s->fd);
 	s->fd = -1;
 	if (r < 0)
-		spoil(a, s, id, r, err->msg);
+		stage_spoil(a, s, id, r, err->msg);
 	else
 		a->unsynced++;
 	s->placed = a->batch;
@@ -490,7 +357,7 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 	if (r == 0)
 		r = fsys_stat(a->tmp_fd, name, &now, err);
 	if (r == 0)
-		r = owner_meta(a, a->tmp_fd, name,
+		r = owner_meta(a->tmp_fd, name,
 			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
 						       : op->meta.type,
 			       &op->meta, &now, err);

@@ -47,11 +47,6 @@ void fsys_flush_hint(int fd)
 	(void)fd;
 }
 
-/* A directory or readable file is opened without following and changed by its
- * descriptor.  What cannot be opened that way is changed by name with
- * AT_SYMLINK_NOFOLLOW, or, where the system refuses that flag, by name after
- * a look: the one place where somebody with write permission in the
- * destination could win a race, and all he wins is a mode on a file of ours. */
 int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start,
 		   uint64_t *end, struct err *err)
 {
@@ -68,6 +63,11 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 	return fsys_copy_plain(from, from_at, to, to_at, len, err);
 }
 
+/* A directory or readable file is opened without following and changed by its
+ * descriptor.  What cannot be opened that way is changed by name with
+ * AT_SYMLINK_NOFOLLOW, or, where the system refuses that flag, by name after
+ * a look: the one place where somebody with write permission in the
+ * destination could win a race, and all he wins is a mode on a file of ours. */
 int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
 {
 	struct stat st;
