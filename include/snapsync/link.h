@@ -70,8 +70,6 @@ ssize_t link_write(struct link *l, const void *bytes, size_t size, struct err *e
  * signal, < 0 error).  timeout_ms < 0 waits for ever.  A link that holds bytes
  * back (a ring under libssh2) sends them in here and in link_read. */
 int link_wait(struct link *l, int want, int timeout_ms, struct err *err);
-/* Everything taken by link_write has left this process. */
-bool link_flushed(const struct link *l);
 /* Payload bytes in and out so far. */
 void link_counts(const struct link *l, uint64_t *in, uint64_t *out);
 /* How it is carried, for -v: "local helper", "ssh2 chacha20-poly1305@openssh.com". */

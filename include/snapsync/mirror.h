@@ -45,9 +45,6 @@ int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode, struct err 
 int mirror_touch_dir(struct store *s, int64_t dest, int64_t inode, struct err *err);
 /* What hangs below a directory that is neither in S nor anywhere in M is gone. */
 int mirror_drop_below(struct store *s, int64_t dest, int64_t parent, struct err *err);
-/* What M has in directories that are neither in S nor anywhere in M: a listing
- * never comes to them. */
-int mirror_drop_orphans(struct store *s, int64_t dest, struct err *err);
 /* M has under the old directory's id what is now the new one: a directory that
  * was replaced by another in its place. */
 int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to, struct err *err);

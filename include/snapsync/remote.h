@@ -50,8 +50,6 @@ int remote_sign(struct remote *r, struct view path, remote_signed_fn fn, void *a
 int remote_owner(struct remote *r, bool group, uint32_t id, const char *name, struct err *err);
 /* Read what has come, keep the connection alive: 0, or it is lost. */
 int remote_idle(struct remote *r, struct err *err);
-/* Everything sent has left: waits for room. */
-int remote_flush(struct remote *r, struct err *err);
 void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out);
 /* Bytes of frames that were packed, and what became of them. */
 void remote_packed(const struct remote *r, uint64_t *in, uint64_t *out);

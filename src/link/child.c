@@ -167,12 +167,6 @@ static int child_wait(struct link *l, int want, int timeout_ms,
 	       (p[0].revents & POLLOUT ? LINK_WRITE : 0);
 }
 
-static bool child_flushed(const struct link *l)
-{
-	(void)l;
-	return true;
-}
-
 void child_reap(pid_t pid)
 {
 	int tries, status;
@@ -208,7 +202,7 @@ static void child_close(struct link *l)
 }
 
 static const struct link_ops child_ops = {child_read, child_write, child_wait,
-					  child_flushed, child_close};
+					  child_close};
 
 static int make_pipes(int pair[2], int errs[2], struct err *err)
 {

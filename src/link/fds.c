@@ -59,19 +59,13 @@ static int fds_wait(struct link *l, int want, int timeout_ms, struct err *err)
 	       (p[1].revents ? LINK_WRITE : 0);
 }
 
-static bool fds_flushed(const struct link *l)
-{
-	(void)l;
-	return true;
-}
-
 static void fds_close(struct link *l)
 {
 	free(l);
 }
 
 static const struct link_ops fds_ops = {fds_read, fds_write, fds_wait,
-					fds_flushed, fds_close};
+					fds_close};
 
 int link_open_fds(int in, int out_fd, struct link **out, struct err *err)
 {

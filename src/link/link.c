@@ -24,11 +24,6 @@ int link_wait(struct link *l, int want, int timeout_ms, struct err *err)
 	return l->ops->wait(l, want, timeout_ms, err);
 }
 
-bool link_flushed(const struct link *l)
-{
-	return l->ops->flushed(l);
-}
-
 void link_counts(const struct link *l, uint64_t *in, uint64_t *out)
 {
 	*in = l->in;

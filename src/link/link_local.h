@@ -11,7 +11,6 @@ struct link_ops {
 	ssize_t (*read)(struct link *l, void *bytes, size_t size, struct err *err);
 	ssize_t (*write)(struct link *l, const void *bytes, size_t size, struct err *err);
 	int (*wait)(struct link *l, int want, int timeout_ms, struct err *err);
-	bool (*flushed)(const struct link *l);
 	void (*close)(struct link *l);
 };
 

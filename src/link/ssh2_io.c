@@ -260,13 +260,6 @@ static int ssh2_wait(struct link *l, int want, int timeout_ms,
 	return p.revents & POLLOUT ? want & LINK_WRITE : 0;
 }
 
-static bool ssh2_flushed(const struct link *l)
-{
-	const struct ssh2 *s = (const struct ssh2 *)(const void *)l;
-
-	return s->ring.len == 0;
-}
-
 void ssh2_io_release(struct ssh2 *s)
 {
 	int tries;
@@ -304,4 +297,4 @@ static void ssh2_close(struct link *l)
 }
 
 const struct link_ops ssh2_io_ops = {ssh2_read, ssh2_write, ssh2_wait,
-				     ssh2_flushed, ssh2_close};
+				     ssh2_close};

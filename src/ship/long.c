@@ -53,15 +53,6 @@ void long_free(struct ship *h)
 	h->reading = NULL;
 }
 
-bool long_fits(const struct reading *rd, const struct inode_row *row)
-{
-	return row->ino == rd->before.ino && row->a.size == rd->size &&
-	       row->a.mtime.s == rd->before.mtime.s &&
-	       row->a.mtime.ns == rd->before.mtime.ns &&
-	       row->ctime == (uint64_t)rd->before.ctime.s * 1000000000u +
-				     rd->before.ctime.ns;
-}
-
 /* What was sent of it stays there, if it has a key; one that is complete has
  * lost its key. */
 int long_leave(struct ship *h, struct err *err)
@@ -218,19 +209,20 @@ static void rewind_to_start(struct reading *rd)
 
 /* ------------------------------------------------------------ states */
 
+static int start(struct reading *rd)
+{
+	rewind_to_start(rd);
+	rd->emit->list.count = 0;
+	rd->state = rd->have.hashed && rd->have.size == rd->size
+			    ? READ_COMPARE
+			    : READ_STAGE;
+	return 1;
+}
+
 static int compare(struct reading *rd, struct err *err)
 {
-	int r = 1;
+	int r;
 
-	if (!rd->begun) {
-		rd->begun = true;
-		rewind_to_start(rd);
-		rd->emit->list.count = 0;
-		if (!rd->have_known || rd->have.size != rd->size) {
-			rd->state = READ_STAGE;
-			return 1;
-		}
-	}
 	r = read_to(rd, rd->size, err);
 	if (r != 1)
 		return r;
@@ -324,6 +316,8 @@ static int send_rest(struct reading *rd, struct err *err)
 static int step(struct reading *rd, struct err *err)
 {
 	switch (rd->state) {
+	case READ_NOT_BEGUN:
+		return start(rd);
 	case READ_COMPARE:
 		return compare(rd, err);
 	case READ_STAGE:

@@ -172,9 +172,12 @@ int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	bool small;
 	int r;
 
+	*len = from->len - at;
+	if (p->mode == REMOTE_PACK_NONE)
+		return 0;
 	*len = block(from, at, MSG_PACK_MAX, &frames);
 	small = *len / frames < SMALL_FRAME;
-	if (p->mode == REMOTE_PACK_NONE || *len > MSG_PACK_MAX)
+	if (*len > MSG_PACK_MAX)
 		return 0;
 	if (p->mode == REMOTE_PACK_AUTO && !small && p->skip) {
 		p->skip--;

@@ -516,7 +516,7 @@ static int forget_unseen(struct listing *l, struct err *err)
 	}
 	name_list_release(&names);
 	free(dirs);
-	return r < 0 ? r : mirror_drop_orphans(l->h->s, l->h->d->id, err);
+	return r < 0 ? r : 0;
 }
 
 /* --delete may not remove more than --max-delete allows. */

@@ -210,10 +210,11 @@ static int receive(struct remote *r, struct err *err)
 static size_t allowed(struct remote *r, size_t wanted)
 {
 	double most = (double)r->o.rate / 10 + 1, least = most * PACE_MS / 100;
-	int64_t now = clock_mono();
+	int64_t now;
 
 	if (!r->o.rate)
 		return wanted;
+	now = clock_mono();
 	r->allowed += (double)(now - r->paced) * (double)r->o.rate / 1e9;
 	if (r->allowed > most)
 		r->allowed = most;
@@ -354,15 +355,6 @@ int remote_flush_to(struct remote *r, size_t keep, struct err *err)
 
 	while (e == 0 && remote_waiting(r) > keep)
 		e = remote_turn(r, -1, err);
-	return e;
-}
-
-int remote_flush(struct remote *r, struct err *err)
-{
-	int e = remote_flush_to(r, 0, err);
-
-	while (e == 0 && !link_flushed(r->link))
-		e = remote_turn(r, 10, err);
 	return e;
 }
 

@@ -1,6 +1,16 @@
 /* Questions whose answer is waited for: a listing, how a file is cut. */
 #include "remote_local.h"
 
+static int await_answer(struct remote *r, struct err *err)
+{
+	int e = 0;
+
+	r->answered = false;
+	while (e == 0 && !r->answered)
+		e = remote_turn(r, -1, err);
+	return e;
+}
+
 int remote_take_listing(struct remote *r, const struct frame *f,
 			struct err *err)
 {
@@ -13,7 +23,7 @@ int remote_take_listing(struct remote *r, const struct frame *f,
 			       "the helper sent a listing nobody asked for");
 	if (f->type == MSG_LISTED) {
 		e = msg_get_listed(f->payload, &listed, err);
-		r->listed = true;
+		r->answered = true;
 		r->listed_code = listed.code;
 		return e;
 	}
@@ -35,9 +45,7 @@ int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn,
 		e = remote_end(r, &mark, err);
 	r->on_listing = fn;
 	r->listing_arg = arg;
-	r->listed = false;
-	while (e == 0 && !r->listed)
-		e = remote_turn(r, -1, err);
+	e = e == 0 ? await_answer(r, err) : e;
 	r->on_listing = NULL;
 	if (e == 0 && r->listed_code)
 		e = err_set(err, ERR_FILE,
@@ -75,9 +83,7 @@ int remote_sign(struct remote *r, struct view path, remote_signed_fn fn,
 		e = remote_end(r, &mark, err);
 	r->on_signed = fn;
 	r->sign_arg = arg;
-	r->answered = false;
-	while (e == 0 && !r->answered)
-		e = remote_turn(r, -1, err);
+	e = e == 0 ? await_answer(r, err) : e;
 	r->on_signed = NULL;
 	return e;
 }

@@ -64,6 +64,15 @@ bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b)
 	       a->ctime.s == b->ctime.s && a->ctime.ns == b->ctime.ns;
 }
 
+bool send_is_row(const struct fsys_stat *st, const struct inode_row *row)
+{
+	return row->ino == st->ino && row->a.size == st->size &&
+	       row->a.mtime.s == st->mtime.s &&
+	       row->a.mtime.ns == st->mtime.ns &&
+	       row->ctime == (uint64_t)st->ctime.s * CLOCK_SECOND +
+				     st->ctime.ns;
+}
+
 /* Could a change after the reading leave the same time stamps? */
 static bool is_young(const struct fsys_stat *st, int64_t read_at)
 {
@@ -74,8 +83,7 @@ static bool is_young(const struct fsys_stat *st, int64_t read_at)
 }
 
 /* A small file is read whole before anything is sent. */
-static int read_small(struct reading *rd, const struct attr *have,
-		      struct err *err)
+static int read_small(struct reading *rd, struct err *err)
 {
 	struct ship *h = rd->h;
 	ssize_t n = fsys_pread_full(rd->fd, h->io, (size_t)rd->size, 0, err);
@@ -86,8 +94,8 @@ static int read_small(struct reading *rd, const struct attr *have,
 		return 0;
 	progress_content(h, rd->size);
 	rd->result = hash_of(h->io, (size_t)n, store_seed(h->s));
-	if (have && have->hashed && have->size == rd->size &&
-	    hash_equal(&have->hash, &rd->result))
+	if (rd->have.hashed && rd->have.size == rd->size &&
+	    hash_equal(&rd->have.hash, &rd->result))
 		return 2;
 	return 1;
 }
@@ -127,18 +135,14 @@ static int learn(struct ship *h, const struct inode_row *row,
 		 int64_t read_at, struct chunk_list *list, struct err *err)
 {
 	bool young = is_young(st, read_at);
-	struct chunk_list *l = list;
-	uint64_t ctime = (uint64_t)st->ctime.s * 1000000000u + st->ctime.ns;
+	int r = 0;
 
-	if (row->ctime != ctime || row->a.size != st->size ||
-	    row->a.mtime.s != st->mtime.s || row->a.mtime.ns != st->mtime.ns)
+	if (!send_is_row(st, row))
 		return 0;
-	if (l->count > 1) {
-		int r = notes_chunks(h, row->id, hash, l, err);
-
-		if (r < 0)
-			return r;
-	}
+	if (list->count > 1)
+		r = notes_chunks(h, row->id, hash, list, err);
+	if (r < 0)
+		return r;
 	if (row->a.hashed && hash_equal(&row->a.hash, hash) &&
 	    !!(row->flags & STORE_YOUNG) == young)
 		return 0;
@@ -181,14 +185,13 @@ static int finish(struct ship *h, struct place at,
 
 static int small_file(struct ship *h, struct place at,
 		      const struct inode_row *row, struct reading *rd,
-		      const struct attr *have, struct attr *attr,
-		      struct err *err)
+		      struct attr *attr, struct err *err)
 {
 	struct fsys_stat after;
 	int e, r;
 
 	rd->emit->list.count = 0;
-	r = read_small(rd, have, err);
+	r = read_small(rd, err);
 	if (r > 0) {
 		e = fsys_fstat(rd->fd, &after, err);
 		r = e < 0 ? e : send_same_stat(&rd->before, &after) ? r : 0;
@@ -201,16 +204,18 @@ static int small_file(struct ship *h, struct place at,
 	return finish(h, at, row, rd, r, attr, err);
 }
 
-/* How the version that the destination has was cut. */
-static unsigned previous_bits(struct ship *h, const struct attr *have,
-			      struct err *err)
+/* What the version that the destination has holds, and how it was cut. */
+static int previous(struct reading *rd, struct err *err)
 {
-	unsigned bits = 0;
+	struct ship *h = rd->h;
+	int r = sign_learn(h, rd->inode, &rd->have, err);
 
-	if (have->hashed && have->size > MSG_DATA_MAX &&
-	    index_bits(h->s, &have->hash, &bits, err) <= 0)
-		bits = 0;
-	return bits;
+	if (r < 0)
+		return r;
+	if (rd->have.hashed && rd->have.size > MSG_DATA_MAX &&
+	    index_bits(h->s, &rd->have.hash, &rd->bits, err) <= 0)
+		rd->bits = 0;
+	return 0;
 }
 
 /* The source's file, opened and looked at.  1; else enum send_result or an
@@ -246,18 +251,8 @@ static int open_file(struct ship *h, struct place at,
 		return 0;
 	}
 	rd->size = rd->before.size;
-	if (have) {
+	if (have)
 		rd->have = *have;
-		*r = rd->size > MSG_DATA_MAX
-			     ? sign_learn(h, row->id, &rd->have, err)
-			     : 0;
-		if (*r < 0) {
-			fsys_close(rd->fd);
-			return 0;
-		}
-		rd->have_known = rd->have.hashed;
-		rd->bits = previous_bits(h, &rd->have, err);
-	}
 	return 1;
 }
 
@@ -289,10 +284,11 @@ int send_file(struct ship *h, struct place at, const struct inode_row *row,
 	      struct err *err)
 {
 	struct reading rd;
+	bool is_long;
 	int r = 0;
 
 	if (h->reading && h->reading->inode == row->id) {
-		if (long_fits(h->reading, row))
+		if (send_is_row(&h->reading->before, row))
 			return long_file(h, at, row, h->reading, attr, stage,
 					 err);
 		r = long_leave(h, err);
@@ -303,17 +299,20 @@ int send_file(struct ship *h, struct place at, const struct inode_row *row,
 		return r;
 	if (rd.size <= MSG_DATA_MAX) {
 		rd.stage = *stage = ++h->stage;
-		r = small_file(h, at, row, &rd, have, attr, err);
+		r = small_file(h, at, row, &rd, attr, err);
 		fsys_close(rd.fd);
 		return r;
 	}
+	is_long = rd.size >= LONG_BYTES && !h->o.dry && h->remote;
+	if (is_long && h->reading) { /* one at a time */
+		fsys_close(rd.fd);
+		return SEND_NOT;
+	}
 	fsys_sequential(rd.fd);
 	r = progress_file(h, at, err);
-	if (r == 0 && rd.size >= LONG_BYTES && !h->o.dry && h->remote) {
-		if (h->reading) { /* one at a time */
-			fsys_close(rd.fd);
-			return SEND_NOT;
-		}
+	if (r == 0 && have)
+		r = previous(&rd, err);
+	if (r == 0 && is_long) {
 		r = long_new(h, &rd, err);
 		return r < 0 ? r
 			     : long_file(h, at, row, h->reading, attr, stage,

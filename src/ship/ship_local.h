@@ -101,7 +101,7 @@ struct emit {
 #define LONG_BYTES (8u << 20)	/* from here on with a key, and patiently */
 #define LONG_MORE 3		/* the deadline came first */
 
-enum reading_state { READ_COMPARE, READ_STAGE, READ_ASKED, READ_PREFIX, READ_SEND, READ_DONE, READ_FAILED };
+enum reading_state { READ_NOT_BEGUN, READ_COMPARE, READ_STAGE, READ_ASKED, READ_PREFIX, READ_SEND, READ_DONE, READ_FAILED };
 
 struct reading {
 	enum reading_state state;
@@ -115,7 +115,7 @@ struct reading {
 	uint64_t size, stage;
 	unsigned bits;		/* chunks of the last version were cut with, or 0 */
 	struct attr have;	/* what the destination has of this inode */
-	bool have_known, begun, keyed, staged, wanted;
+	bool keyed, staged, wanted;
 	uint64_t at, data_end;	/* read so far; end of this stretch of data */
 	int64_t until;		/* mono ns, or 0 */
 	bool there_known;	/* the helper has told ... */
@@ -252,6 +252,8 @@ enum send_result {
 	SEND_SAME		/* the destination has this content already */
 };
 bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b);
+/* Is it what the snapshot speaks of? */
+bool send_is_row(const struct fsys_stat *st, const struct inode_row *row);
 /* Read the source's file under a name of S.  have: what the destination has
  * of this inode, or NULL.  Returns enum send_result or an error. */
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
@@ -286,8 +288,6 @@ int sign_learn(struct ship *h, int64_t inode, struct attr *have, struct err *err
 /* Take over what was opened: h->reading. */
 int long_new(struct ship *h, const struct reading *begun, struct err *err);
 void long_free(struct ship *h);
-/* Is the file still the one that is on its way? */
-bool long_fits(const struct reading *rd, const struct inode_row *row);
 /* Give it up, for now or for good. */
 int long_leave(struct ship *h, struct err *err);
 int long_drop(struct ship *h, struct err *err);

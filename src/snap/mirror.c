@@ -267,32 +267,6 @@ int mirror_drop_below(struct store *s, int64_t dest, int64_t parent,
 	return db_run(q, err);
 }
 
-int mirror_drop_orphans(struct store *s, int64_t dest, struct err *err)
-{
-	int r = 0;
-
-	do { /* one level further down each time */
-		struct sql *q = db_sql(
-			s->db,
-			"DELETE FROM dest_name WHERE dest=?1 AND parent<>?2"
-			" AND parent<>?3 AND NOT EXISTS"
-			"  (SELECT 1 FROM inode i WHERE i.id=dest_name.parent)"
-			" AND NOT EXISTS (SELECT 1 FROM dest_name d"
-			"  INDEXED BY dest_name_inode"
-			"  WHERE d.dest=?1 AND d.inode=dest_name.parent"
-			"  AND d.inode<>0)",
-			err);
-
-		if (!q)
-			return err->code;
-		db_int(q, 1, dest);
-		db_int(q, 2, STORE_ROOT);
-		db_int(q, 3, STORE_LIMBO);
-		r = db_run(q, err);
-	} while (r == 0 && db_changes(s->db) > 0);
-	return r;
-}
-
 int mirror_pending(struct store *s, int64_t dest, int64_t *names,
 		   int64_t *inodes, struct err *err)
 {
