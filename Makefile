@@ -105,7 +105,7 @@ torture:
 	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)"
 # make bench ENTRIES=1000000
 bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates $(BUILD)/tests/manyfiles
 	@BUILD=$(BUILD) sh tests/bench/bench.sh $(ENTRIES)
 lint:
 	@sh contrib/deps.sh --tests --lint

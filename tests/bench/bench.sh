@@ -12,7 +12,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 row() { printf '| %s | %s | %s |\n' "$1" "$2" "$3"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
-"$W" tree "$T/src" "$ENTRIES"
+"$BUILD/tests/manyfiles" "$T/src" "$ENTRIES"
 "$BUILD/snapsync" --state-dir "$T/state" "$T/src" "$T/dst"
 sync; sleep 3 # past the time in which time stamps are too young
 "$BUILD/snapsync" --state-dir "$T/state" "$T/src" "$T/dst"
@@ -33,9 +33,9 @@ cpu=$(cut -d' ' -f2 "$T/rest")
 per=$(awk -v c="$cpu" -v p="${passes:-1}" -v s=$seconds 'BEGIN { printf "%.0f", c / (p * s / (s - 1)) }')
 
 # Latency, on a tree of a usual size.
-"$W" tree "$T/small" 10000
+"$BUILD/tests/manyfiles" "$T/small" 10000
 "$BUILD/snapsync" --interval 0.2 --state-dir "$T/state2" "$T/small" "$T/smalldst" & run=$!
-until [ -e "$T/smalldst/0/99/99" ]; do sleep 0.1; done; sleep 1
+until [ -e "$T/smalldst/99/9999" ]; do sleep 0.1; done; sleep 1
 set -- $("$W" latency "$T/small" "$T/smalldst" 300 200)
 kill $run; wait $run || true
 

@@ -2,7 +2,6 @@
  * What a walk costs at least, and what a program takes.
  *
  *     walk list DIR       openat, readdir, fstatat of everything: the bare walk
- *     walk tree DIR N     make a tree of about N files, 100 to a directory
  *     walk run CMD...     run it; "wall_ms cpu_ms max_rss_kib status"
  *     walk latency SRC DST N MS
  *                         every MS ms close a small file in SRC; ms until DST
@@ -56,34 +55,6 @@ static void list(int at, const char *name)
 	}
 	if (d)
 		closedir(d);
-}
-
-static int tree(const char *dir, long n)
-{
-	char path[4096];
-	long i;
-
-	mkdir(dir, 0755);
-	for (i = 0; i < n; i++) {
-		int fd;
-
-		if (i % 10000 == 0) {
-			snprintf(path, sizeof(path), "%s/%ld", dir, i / 10000);
-			mkdir(path, 0755);
-		}
-		if (i % 100 == 0) {
-			snprintf(path, sizeof(path), "%s/%ld/%ld", dir,
-				 i / 10000, i / 100 % 100);
-			mkdir(path, 0755);
-		}
-		snprintf(path, sizeof(path), "%s/%ld/%ld/%ld", dir, i / 10000,
-			 i / 100 % 100, i % 100);
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-		if (fd < 0 || write(fd, path, strlen(path)) < 0)
-			return 1;
-		close(fd);
-	}
-	return 0;
 }
 
 static int run(char **argv)
@@ -152,8 +123,6 @@ int main(int argc, char **argv)
 		printf("%.1f %lu\n", now_ms() - start, entries);
 		return 0;
 	}
-	if (argc >= 4 && !strcmp(argv[1], "tree"))
-		return tree(argv[2], atol(argv[3]));
 	if (argc >= 3 && !strcmp(argv[1], "run"))
 		return run(argv + 2);
 	if (argc >= 6 && !strcmp(argv[1], "latency"))

@@ -8,8 +8,6 @@ start() {
 	"$SNAPSYNC" --state-dir "$T/state" --interval 0.2 "$@" "$S" "$D" >"$T/out" 2>"$T/errors" </dev/null &
 	pid=$!; at_exit "kill $pid 2>/dev/null"
 }
-# Waits up to 10 s for a command to succeed.
-await() { n=0; while [ $n -lt 100 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; n=$((n + 1)); done; "$@"; }
 start -v
 ok "the first pass" await cmp "$S/f" "$D/f"
 echo 2 >"$S/g"; ok "an added file arrives" await cmp "$S/g" "$D/g"

@@ -12,9 +12,9 @@ mv "$S/d/b" "$S/t"; mv "$S/d" "$S/t/e/x"; mkdir "$S/d"; echo n >"$S/d/n"; good_s
 # A directory that somebody moved out of the destination while we are connected.
 fresh; mkdir "$S/photos"; echo a >"$S/photos/a"; run_sync "$S" "$D"
 "$SNAPSYNC" --interval 0.2 --state-dir "$T/state" "$S" "$D" >"$T/.bg" 2>&1 & BG=$!; at_exit "kill $BG 2>/dev/null"
-echo b >"$S/photos/b"; i=0; until [ -e "$D/photos/b" ] || [ $i -gt 100 ]; do i=$((i + 1)); sleep 0.05; done
+echo b >"$S/photos/b"; await test -e "$D/photos/b"
 mv "$D/photos" "$T/else"; echo c >"$S/photos/c"
-i=0; until [ -e "$D/photos/c" ] || [ $i -gt 100 ]; do i=$((i + 1)); sleep 0.05; done
+await test -e "$D/photos/c"
 ok "nothing is written where it went" test ! -e "$T/else/c"
 settle; kill $BG; wait $BG; run_sync "$S" "$D"; ok "all of it is there again" same "$S" "$D"
 cat >"$T/dying" <<END

@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib-sshd.sh"
 sshd_start || { ok "an sshd of our own" false; finish; }
 S=$T/src D=$T/dst; mkdir "$S"; echo 1 >"$S/f"
-await() { n=0; while [ $n -lt 200 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; n=$((n + 1)); done; "$@"; }
 told() { test "$(grep -c "$1" "$T/errors")" -ge "$2"; }
 for way in libssh2 program; do
 	rm -rf "$D"; : >"$T/errors"

@@ -11,7 +11,8 @@ MB=1000000 SIZE=60000000
 head -c $SIZE /dev/urandom >"$S/long"; echo small >"$S/small"
 part_size() { stat -c %s "$1"/.snapsync/tmp/part-* 2>/dev/null | head -n 1; }
 # reached DIR BYTES: wait until that much has come
-reached() { i=0; while [ "$(part_size "$1" || echo 0)" -lt "$2" ] 2>/dev/null || [ -z "$(part_size "$1")" ]; do i=$((i + 1)); [ $i -lt 300 ] || return 1; sleep 0.05; done; }
+has_part() { [ "$(part_size "$1")" -ge "$2" ]; }
+reached() { await has_part "$@"; }
 # begin DEST OPTION...: in the background, slow enough to be cut
 begin() { dest=$1; shift; "$SNAPSYNC" --state-dir "$T/state" --bwlimit=30M "$@" "$S" "$dest" >"$T/.bg" 2>&1 & BG=$!; }
 
@@ -66,8 +67,7 @@ done
 ok "the long file is still on its way" test -n "$(part_size "$T/far")" -a ! -e "$T/far/long"
 ok "small edits passed it: $worst ms at worst" test $worst -lt 1600
 mkdir "$S/newdir"; mv "$S/long" "$S/newdir/moved" # under way it gets another name
-i=0; until cmp -s "$S/newdir/moved" "$T/far/newdir/moved" || [ $i -gt 300 ]; do i=$((i + 1)); sleep 0.1; done
-ok "the long file came, under its new name" cmp "$S/newdir/moved" "$T/far/newdir/moved"
+ok "the long file came, under its new name" await cmp "$S/newdir/moved" "$T/far/newdir/moved"
 settle; kill $BG; wait $BG; is "ends with 20" $? 20
 rc=0; ok "equal" same "$S" "$T/far"
 relay_stop

@@ -4,6 +4,7 @@
 #   is "what" got wanted          compares texts
 #   like "what" text pattern      extended regular expression
 #   run_sync args...              runs snapsync: $rc, $out, $errors
+#   await command...             until it succeeds, 20 s at most
 #   finish                        prints the plan
 #
 # Needs BUILD (default build), run from the top of the project.
@@ -56,5 +57,7 @@ good_sync() {
 }
 same() { test "$rc" = 0 && "$TREECMP" "$1" "$2"; }
 stat_of() { printf '%s\n' "$out" | sed -n "s/^$1: \([0-9]*\).*/\1/p"; }
+# Waits up to 20 s for a command to succeed.
+await() { aw=0; while [ $aw -lt 400 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; aw=$((aw + 1)); done; "$@"; }
 # Past the time in which a change could hide behind the same time stamp.
 settle() { sleep 0.06; }
