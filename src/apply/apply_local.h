@@ -45,6 +45,7 @@ struct cached_dir {
 
 struct stage {
 	uint64_t size, received;
+	uint64_t flushed;	/* bytes of it given to the disk so far */
 	int fd;			/* open while it is filled, else -1 */
 	bool keyed;		/* in tmp/ under its key until it is done */
 	bool asked;		/* HAVE was sent, KEEP has not come */
@@ -101,7 +102,6 @@ struct apply {
 	uint64_t current;	/* stage being filled, or 0 */
 	uint64_t keyed;		/* ... with a key, which may be another one */
 	struct hash_state *keyed_hash;
-	uint64_t keyed_flushed;	/* bytes of it given to the disk so far */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_owner_known;
 	struct map owners;	/* group << 32 | id -> uint32_t local id */

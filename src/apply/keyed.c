@@ -39,7 +39,6 @@ int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m,
 		return err_set(err, ERR_MEMORY, "out of memory");
 	hash_reset(a->keyed_hash, a->hello.seed);
 	a->keyed = m->id;
-	a->keyed_flushed = 0;
 	s->keyed = true;
 	s->key = m->key;
 	return 0;

@@ -101,6 +101,15 @@ static int advance(struct apply *a, uint64_t id, uint64_t length,
 	return 0;
 }
 
+/* The disk begins before all of it is there, so that its sync is short. */
+static void flush_early(struct apply *a, struct stage *s)
+{
+	if (a->no_sync || s->received - s->flushed < FLUSH_STEP)
+		return;
+	fsys_flush_hint(s->fd);
+	s->flushed = s->received;
+}
+
 int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 {
 	struct stage *s;
@@ -117,11 +126,8 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
 		stage_spoil(a, s, m->id, r, err->msg);
-	else if (s->keyed && s->received - a->keyed_flushed > FLUSH_STEP &&
-		 !a->no_sync) {
-		fsys_flush_hint(s->fd); /* so that its sync is short */
-		a->keyed_flushed = s->received;
-	}
+	else
+		flush_early(a, s);
 	return 0;
 }
 
@@ -251,6 +257,8 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "COPY without STAGE");
 	a->staged_bytes += m->length;
 	r = copy_range(a, s, at, m, err);
+	if (r == 0)
+		flush_early(a, s);
 	if (r == 0)
 		return 0;
 	if (r == -ERR_MEMORY)
