@@ -119,6 +119,8 @@ int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start, uint64
 int fsys_rewind(int fd, struct err *err);
 /* Will be read from front to back: a hint. */
 void fsys_sequential(int fd);
+/* Its first `length` bytes will be read soon: a hint. */
+void fsys_will_need(int fd, uint64_t length);
 
 /* Durability.  A failed sync is final: the data must be taken for lost. */
 int fsys_sync(int fd, struct err *err);		/* fsync */

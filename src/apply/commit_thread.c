@@ -8,11 +8,11 @@
  * depends on the names as they are (LIST, COPY, the next COMMIT, BYE) waits
  * until the thread is over.
  */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apply_local.h"
+#include "snapsync/thread.h"
 
 #define LARGE_OPS 128u		/* from here on a thread is worth it */
 #define LARGE_BYTES (4u << 20)
@@ -49,6 +49,7 @@ static struct closing *closing_of(struct apply *a, struct err *err)
 	own->dest_fd = a->dest_fd;
 	own->own_fd = a->own_fd;
 	own->tmp_fd = a->tmp_fd;
+	memcpy(own->tmp_fds, a->tmp_fds, sizeof(own->tmp_fds));
 	own->limbo_fd = a->limbo_fd;
 	own->redo_fd = a->redo_fd;
 	own->position_fd = a->position_fd;
@@ -163,7 +164,7 @@ int commit_start(struct apply *a, struct err *err)
 	c->done = false;
 	c->running = true;
 	c->threaded = large &&
-		      pthread_create(&c->thread, NULL, work, c) == 0;
+		      thread_start(&c->thread, work, c);
 	if (c->threaded)
 		return 0;
 	work(c);

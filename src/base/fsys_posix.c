@@ -318,6 +318,11 @@ void fsys_sequential(int fd)
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
+void fsys_will_need(int fd, uint64_t length)
+{
+	posix_fadvise(fd, 0, (off_t)length, POSIX_FADV_WILLNEED);
+}
+
 /* Not retried after EINTR: a second call could report success for data that
  * the first one lost. */
 int fsys_sync(int fd, struct err *err)

@@ -255,11 +255,54 @@ static int name_page(struct ship *h, struct place last, struct want *page,
 	return r;
 }
 
+/* Have the files of the page fetched while the first of them is handled. */
+static int look_ahead(struct ship *h, struct ahead *a, const struct want *page,
+		      size_t count, struct err *err)
+{
+	struct buf list, path;
+	int64_t parent = -1;
+	size_t i;
+	int r = 0;
+
+	if (!ahead_pays(a))
+		return 0;
+	buf_init(&list, PAGE_ROWS * (PATH_BYTES_MAX + PATH_NAME_MAX + 4u));
+	buf_init(&path, PATH_BYTES_MAX);
+	for (i = 0; r >= 0 && i < count; i++) {
+		const struct place *at = &page[i].at;
+
+		if (page[i].row.a.type != FSYS_FILE)
+			continue;
+		if (at->parent != parent) {
+			parent = at->parent;
+			buf_clear(&path);
+			r = store_path(h->s, (struct place){parent, "", 0},
+				       &path, err);
+			if (r <= 0) /* it hangs nowhere by now */
+				break;
+			r = buf_put_u8(&list, '/', err);
+			if (r == 0)
+				r = buf_put(&list, path.data, path.len, err);
+			if (r == 0)
+				r = buf_put_u8(&list, 0, err);
+		}
+		if (r == 0)
+			r = buf_put(&list, at->name, at->len, err);
+		if (r == 0)
+			r = buf_put_u8(&list, 0, err);
+	}
+	ahead_hand(a, &list);
+	buf_release(&list);
+	buf_release(&path);
+	return r < 0 ? r : 0;
+}
+
 int content_names(struct ship *h, struct err *err)
 {
 	struct want *page = malloc(PAGE_ROWS * sizeof(*page));
 	char name[PATH_NAME_MAX + 1];
 	struct place last = {INT64_MIN, "", 0};
+	struct ahead *ahead = ahead_new(h->root_fd);
 	struct arena arena;
 	size_t count = 0, i;
 	int r = page ? 0 : err_set(err, ERR_MEMORY, "out of memory");
@@ -269,6 +312,7 @@ int content_names(struct ship *h, struct err *err)
 		r = name_page(h, last, page, &count, &arena, err);
 		if (r < 0 || count == 0)
 			break;
+		r = look_ahead(h, ahead, page, count, err);
 		for (i = 0; r >= 0 && i < count; i++)
 			if (page[i].row.a.type != FSYS_NONE)
 				r = handle_name(h, &page[i], err);
@@ -276,6 +320,7 @@ int content_names(struct ship *h, struct err *err)
 		memcpy(name, last.name, last.len);
 		last.name = name;
 	}
+	ahead_free(ahead);
 	arena_release(&arena);
 	free(page);
 	return r < 0 ? r : 0;

@@ -254,6 +254,8 @@ enum send_result {
 bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b);
 /* Is it what the snapshot speaks of? */
 bool send_is_row(const struct fsys_stat *st, const struct inode_row *row);
+/* A directory of the source, component by component, through no link. */
+int send_open_dir(int root_fd, struct view path, struct err *err);
 /* Read the source's file under a name of S.  have: what the destination has
  * of this inode, or NULL.  Returns enum send_result or an error. */
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
@@ -278,6 +280,17 @@ int copy_refused(struct ship *h, uint64_t stage, uint64_t offset, struct err *er
 /* What was found not to be right there, and was not replaced since, counts as
  * changed: it is sent again. */
 int copy_repair(struct ship *h, struct err *err);
+
+/* ahead.c */
+/* Reading ahead below root_fd.  NULL: no memory, which is no error: every
+ * function takes NULL. */
+struct ahead *ahead_new(int root_fd);
+/* Asked once for each page of names: did reading wait for the disk since? */
+bool ahead_pays(struct ahead *a);
+/* What comes next, from front to back; the rest of the list before is dropped.
+ * It is strings: a directory's path behind a '/', then names in it. */
+void ahead_hand(struct ahead *a, struct buf *list);
+void ahead_free(struct ahead *a);
 
 /* sign.c */
 /* If nothing is known of the content that the destination has under this inode,

@@ -8,12 +8,12 @@
  * Everything that both sides touch is under walk->lock; a listing belongs to
  * the thread that has its job in hands.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "scan_local.h"
+#include "snapsync/thread.h"
 
 #define AHEAD_MAX 64u		/* directories */
 #define AHEAD_ENTRIES 16384u	/* listed and not visited */
@@ -105,22 +105,17 @@ static size_t how_many(void)
 void scan_ahead_start(struct scan_walk *w)
 {
 	size_t wanted = how_many(), made = 0;
-	sigset_t all, before;
 
 	if (pthread_mutex_init(&w->lock, NULL) != 0)
 		return;
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->done, NULL);
-	/* Signals are the first thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
 	pthread_mutex_lock(&w->lock);
 	while (made < wanted &&
-	       pthread_create(&w->threads[made], NULL, work, w) == 0)
+	       thread_start(&w->threads[made], work, w))
 		made++;
 	w->thread_count = made;
 	pthread_mutex_unlock(&w->lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (made == 0) {
 		pthread_mutex_destroy(&w->lock);
 		pthread_cond_destroy(&w->work);

@@ -65,4 +65,10 @@ random 66000000 >"$S/grown"; truncate -s 1072693248 "$S/grown"; random 1048576 >
 # More copies than go into one batch: each is made while the one before is carried out.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
 cp -a "$S/d" "$S/e"; most "many copied files" 0
+# A source that is not in memory is fetched ahead.
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 3000; echo top >"$S/top"; sync -f "$S"
+find "$S" -type f -exec dd if={} iflag=nocache count=0 status=none \;
+strace -f -qq -e trace=fadvise64 -o "$T/ahead" "$SNAPSYNC" --state-dir "$T/state" "$S" "$D"; rc=$?
+ok "a cold source" same "$S" "$D"
+case $(stat -f -c %T "$S") in tmpfs) ;; *) ok "is fetched ahead: $(grep -c WILLNEED "$T/ahead")" test "$(grep -c WILLNEED "$T/ahead")" -gt 20 ;; esac
 finish

@@ -1,0 +1,15 @@
+#include "snapsync/thread.h"
+
+#include <signal.h>
+
+bool thread_start(pthread_t *t, void *(*work)(void *), void *arg)
+{
+	sigset_t all, before;
+	bool ok;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	ok = pthread_create(t, NULL, work, arg) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
