@@ -31,6 +31,8 @@
 #define APPLY_CACHE 16			/* directory descriptors kept */
 #define APPLY_FEW 8			/* synced one by one */
 #define COPY_BYTES (256u << 10)		/* read back at a time */
+#define TMP_DIRS 8u			/* tmp, tmp1 ... for staged content */
+#define TMP_RUN 1024u			/* stages in a row in one of them */
 #define STAGE_NAME 48u			/* room for a name in tmp/ */
 #define APPLY_WIDENED 256u		/* directories given access to at a time */
 
@@ -88,7 +90,9 @@ struct apply {
 	bool dry, no_sync, numeric, bye;
 	uint64_t consumed;	/* bytes not yet given back as credit */
 	/* the destination */
-	int dest_fd, own_fd, tmp_fd, limbo_fd, redo_fd, position_fd, lock_fd;
+	int dest_fd, own_fd, limbo_fd, redo_fd, position_fd, lock_fd;
+	int tmp_fd;		/* nodes, links, long files on their way ... */
+	int tmp_fds[TMP_DIRS];	/* ... and content, see tmp_of; [0] is tmp_fd */
 	char shown[256];	/* its path as the client gave it, escaped */
 	struct position position;
 	struct cached_dir cache[APPLY_CACHE];
@@ -165,6 +169,9 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m, struct 
 /* Make a symbolic link or node in tmp. */
 int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp, struct err *err);
 void stage_name(uint64_t tmp, char out[32]);
+/* The directory it lies in.  Not the same one for all, or the thread that names
+ * the files of a batch and the one that stages the next wait for each other. */
+int tmp_of(const struct apply *a, uint64_t tmp);
 int stage_sync(struct apply *a, struct err *err);
 /* Forget what belonged to a batch that is over. */
 int stage_sweep(struct apply *a, uint64_t batch, struct err *err);

@@ -66,23 +66,22 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 	struct fsys_stat st;
 	struct spot s;
 	char tmp[32];
-	int r;
+	int dir = tmp_of(a, n->tmp), r;
 
 	stage_name(n->tmp, tmp);
-	r = fsys_stat(a->tmp_fd, tmp, &st, err);
+	r = fsys_stat(dir, tmp, &st, err);
 	if (r < 0) /* in a replay it has its name already */
 		return err->sys == ENOENT && replay ? 0 : r;
 	r = spot_of(a, &n->op.path, &s, err);
 	if (r == 0) {
-		r = fsys_rename(a->tmp_fd, tmp, s.fd, s.name, err);
+		r = fsys_rename(dir, tmp, s.fd, s.name, err);
 		if (r < 0 && (err->sys == EISDIR || err->sys == EEXIST ||
 			      err->sys == ENOTEMPTY)) {
 			r = make_room(a, &s, err);
 			if (r == 0)
 				r = spot_of(a, &n->op.path, &s, err);
 			if (r == 0)
-				r = fsys_rename(a->tmp_fd, tmp, s.fd, s.name,
-						err);
+				r = fsys_rename(dir, tmp, s.fd, s.name, err);
 		}
 	}
 	if (r == 0)

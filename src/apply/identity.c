@@ -74,14 +74,16 @@ static void look(struct apply *a, const struct trace *t, struct noted *n)
 	bool made = false;
 	struct err err;
 	struct buf p;
-	int dirfd = a->tmp_fd;
+	int dirfd = -1;
 
 	buf_init(&p, 2 * PATH_BYTES_MAX);
 	if (buf_put(&p, from->path.p, from->path.len, &err) == 0 &&
 	    trace_back(t, &was.area, &p, &tmp, &made, &err)) {
 		was.path = view_of(p.data, p.len);
-		if (tmp)
+		if (tmp) {
 			stage_name(tmp, name);
+			dirfd = tmp_of(a, tmp);
+		}
 		if ((tmp || confine_parent(a, &was, &dirfd, name, NULL,
 					   &err) == 0) &&
 		    fsys_stat(dirfd, name, &st, &err) == 0) {

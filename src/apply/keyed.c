@@ -126,7 +126,7 @@ void keyed_complete(struct apply *a, struct stage *s, uint64_t id,
 
 	keyed_name(s, id, from);
 	stage_name(id, to);
-	r = fsys_rename(a->tmp_fd, from, a->tmp_fd, to, err);
+	r = fsys_rename(a->tmp_fd, from, tmp_of(a, id), to, err);
 	if (r < 0)
 		stage_spoil(a, s, id, r, err->msg);
 	s->keyed = false;

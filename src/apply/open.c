@@ -90,7 +90,16 @@ static int open_path(struct apply *a, struct view path, struct err *err)
 	return fd;
 }
 
-static int sub_dir(struct apply *a, const char *name, struct err *err)
+static void tmp_dir_name(unsigned i, char out[16])
+{
+	if (i == 0)
+		snprintf(out, 16, "tmp");
+	else
+		snprintf(out, 16, "tmp%u", i);
+}
+
+static int sub_dir(struct apply *a, const char *name, bool *fresh,
+		   struct err *err)
 {
 	int fd = fsys_open_dir(a->own_fd, name, true, err);
 
@@ -98,8 +107,24 @@ static int sub_dir(struct apply *a, const char *name, struct err *err)
 		fd = fsys_mkdir(a->own_fd, name, 0700, err);
 		if (fd == 0)
 			fd = fsys_open_dir(a->own_fd, name, true, err);
+		*fresh = true;
 	}
 	return fd;
+}
+
+static int tmp_dirs(struct apply *a, bool *fresh, struct err *err)
+{
+	char name[16];
+	unsigned i;
+
+	for (i = 0; i < TMP_DIRS; i++) {
+		tmp_dir_name(i, name);
+		a->tmp_fds[i] = sub_dir(a, name, fresh, err);
+		if (a->tmp_fds[i] < 0)
+			return a->tmp_fds[i];
+	}
+	a->tmp_fd = a->tmp_fds[0];
+	return 0;
 }
 
 static int own_file(struct apply *a, const char *name, struct err *err)
@@ -146,34 +171,37 @@ static int take_lock(struct apply *a, struct err *err)
 }
 
 /* Part of a long file, not too old, to go on with. */
-static bool worth_keeping(struct apply *a, const char *name)
+static bool worth_keeping(int dir, const char *name)
 {
 	struct fsys_stat st;
 	struct err ignored;
 
 	return strncmp(name, STAGE_KEPT, strlen(STAGE_KEPT)) == 0 &&
-	       fsys_stat(a->tmp_fd, name, &st, &ignored) == 0 &&
+	       fsys_stat(dir, name, &st, &ignored) == 0 &&
 	       st.mtime.s > clock_real() / CLOCK_SECOND -
 				    STAGE_KEPT_DAYS * 86400;
 }
 
 /* Else what lies in tmp/ is nobody's any more. */
-static int clean_tmp(struct apply *a, struct err *err)
+static int clean_tmp(struct apply *a, unsigned i, struct err *err)
 {
 	struct fsys_list *l;
 	enum fsys_type type;
+	char dir[16];
 	const char *name;
 	uint64_t ino;
-	int r, fd = fsys_open_dir(a->own_fd, "tmp", true, err);
+	int r, fd;
 
+	tmp_dir_name(i, dir);
+	fd = fsys_open_dir(a->own_fd, dir, true, err);
 	if (fd < 0)
 		return fd;
 	r = fsys_list_open(fd, &l, err);
 	if (r < 0)
 		return r;
 	while ((r = fsys_list_next(l, &name, &ino, &type, err)) > 0)
-		if (!worth_keeping(a, name))
-			fsys_unlink(a->tmp_fd, name, err);
+		if (!worth_keeping(a->tmp_fds[i], name))
+			fsys_unlink(a->tmp_fds[i], name, err);
 	fsys_list_close(l);
 	return r;
 }
@@ -181,6 +209,7 @@ static int clean_tmp(struct apply *a, struct err *err)
 static int open_own(struct apply *a, struct err *err)
 {
 	bool fresh = false;
+	unsigned i;
 	int r;
 
 	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
@@ -196,8 +225,8 @@ static int open_own(struct apply *a, struct err *err)
 	r = take_lock(a, err);
 	if (r < 0)
 		return r;
-	a->tmp_fd = sub_dir(a, "tmp", err);
-	a->limbo_fd = a->tmp_fd < 0 ? -1 : sub_dir(a, "limbo", err);
+	r = tmp_dirs(a, &fresh, err);
+	a->limbo_fd = r < 0 ? -1 : sub_dir(a, "limbo", &fresh, err);
 	a->redo_fd = a->limbo_fd < 0 ? -1 : own_file(a, "redo", err);
 	a->position_fd = a->redo_fd < 0 ? -1 : own_file(a, "position", err);
 	if (a->position_fd < 0)
@@ -212,7 +241,9 @@ static int open_own(struct apply *a, struct err *err)
 	r = position_read(a, err);
 	if (r == 0)
 		r = commit_replay(a, err);
-	return r < 0 ? r : clean_tmp(a, err);
+	for (i = 0; r >= 0 && i < TMP_DIRS; i++)
+		r = clean_tmp(a, i, err);
+	return r;
 }
 
 /* Without changing anything: the position, if there is one to be read. */
@@ -246,10 +277,13 @@ int open_dest(struct apply *a, struct err *err)
 
 void open_release(struct apply *a)
 {
+	unsigned i;
+
 	fsys_close(a->position_fd);
 	fsys_close(a->redo_fd);
 	fsys_close(a->limbo_fd);
-	fsys_close(a->tmp_fd);
+	for (i = 0; i < TMP_DIRS; i++)
+		fsys_close(a->tmp_fds[i]);
 	fsys_close(a->lock_fd);
 	fsys_close(a->own_fd);
 	fsys_close(a->dest_fd);

@@ -413,6 +413,7 @@ int apply_serve(struct link *link, const struct apply_options *o,
 		const struct log *log, struct err *err)
 {
 	struct apply *a = calloc(1, sizeof(*a));
+	unsigned i;
 	int r = 0;
 
 	if (!a)
@@ -423,6 +424,8 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	a->state = MSG_S_NEW;
 	a->dest_fd = a->own_fd = a->tmp_fd = a->limbo_fd = -1;
 	a->redo_fd = a->position_fd = a->lock_fd = -1;
+	for (i = 0; i < TMP_DIRS; i++)
+		a->tmp_fds[i] = -1;
 	buf_init(&a->in, IN_BYTES);
 	buf_init(&a->unpacked, MSG_PACK_MAX + 65536u);
 	buf_init(&a->out, OUT_BYTES);

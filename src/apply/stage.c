@@ -23,6 +23,19 @@ void stage_name(uint64_t tmp, char out[32])
 		 tmp & ~NODE_BIT);
 }
 
+int tmp_of(const struct apply *a, uint64_t tmp)
+{
+	return tmp & NODE_BIT ? a->tmp_fd
+			      : a->tmp_fds[tmp / TMP_RUN % TMP_DIRS];
+}
+
+/* Where a stage lies until it is complete. */
+static int dir_of_stage(const struct apply *a, const struct stage *s,
+			uint64_t id)
+{
+	return s->keyed ? a->tmp_fd : tmp_of(a, id);
+}
+
 static struct hash_state *hash_of_stage(struct apply *a, const struct stage *s)
 {
 	return s->keyed ? a->keyed_hash : a->hash;
@@ -39,7 +52,7 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 	fsys_close(s->fd);
 	s->fd = -1;
 	keyed_name(s, id, name);
-	fsys_unlink(a->tmp_fd, name, &ignored);
+	fsys_unlink(dir_of_stage(a, s, id), name, &ignored);
 }
 
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
@@ -71,7 +84,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 		hash_reset(a->hash, a->hello.seed);
 	}
 	keyed_name(s, m->id, name);
-	s->fd = fsys_open(a->tmp_fd, name,
+	s->fd = fsys_open(dir_of_stage(a, s, m->id), name,
 			  m->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
 				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
 			  0600, err);
@@ -331,7 +344,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		if (r == 0)
 			r = fsys_fset_mtime(s->fd, m->mtime, err);
 	} else {
-		r = owner_meta(a->tmp_fd, name, FSYS_FILE, m, &now, err);
+		r = owner_meta(tmp_of(a, id), name, FSYS_FILE, m, &now, err);
 	}
 	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
@@ -379,7 +392,7 @@ static int sync_one(struct apply *a, uint64_t tmp, struct err *err)
 	int fd, r;
 
 	stage_name(tmp, name);
-	fd = fsys_open(a->tmp_fd, name, FSYS_READ, 0, err);
+	fd = fsys_open(tmp_of(a, tmp), name, FSYS_READ, 0, err);
 	/* Without read permission for ourselves: all of it, then. */
 	if (fd < 0 && err->sys == EACCES && fsys_has_sync_fs()) {
 		r = fsys_sync_fs(a->tmp_fd, err);
@@ -397,7 +410,7 @@ int stage_sync(struct apply *a, struct err *err)
 {
 	struct view v = view_of(a->ops.data, a->ops.len);
 	struct noted n;
-	int r = 0;
+	int dir = -1, r = 0;
 
 	if (a->no_sync || a->unsynced == 0)
 		return 0;
@@ -409,10 +422,15 @@ int stage_sync(struct apply *a, struct err *err)
 	 * one that has its place already. */
 	while (r == 0 && v.len > 0) {
 		r = redo_get(&v, &n, err);
-		if (r == 0 && n.op.type == MSG_PLACE && !n.code)
+		if (r < 0 || !n.tmp || n.code)
+			continue;
+		if (n.op.type == MSG_PLACE)
 			r = sync_one(a, n.tmp, err);
+		if (r == 0 && dir >= 0 && dir != tmp_of(a, n.tmp))
+			r = fsys_sync(dir, err);
+		dir = tmp_of(a, n.tmp);
 	}
-	return r < 0 ? r : fsys_sync(a->tmp_fd, err);
+	return r < 0 || dir < 0 ? r : fsys_sync(dir, err);
 }
 
 /* After a batch: forget what was placed, dropped or failed. */
