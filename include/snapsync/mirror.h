@@ -24,6 +24,8 @@ struct dest {
 
 /* Find or make the destination's row.  A new one has all of S missing. */
 int mirror_dest(struct store *s, const char *spec, struct dest *out, struct err *err);
+/* The only one there is: 1; 0 there is none, or there are several. */
+int mirror_only_dest(struct store *s, char *spec, size_t size, struct err *err);
 /* Only look: 1 found, 0 not. */
 int mirror_dest_find(struct store *s, const char *spec, struct dest *out, struct err *err);
 int mirror_dest_save(struct store *s, const struct dest *d, struct err *err);

@@ -36,10 +36,20 @@ struct ship_report {
 	struct view target;	/* SYMLINK */
 };
 
+/* What --verify finds: the destination is not as it was left. */
+enum ship_drift {
+	SHIP_MISSING,	/* was there */
+	SHIP_CHANGED,
+	SHIP_REPLACED,	/* something else has the name */
+	SHIP_EXTRA	/* neither in the source nor put there by us */
+};
+
 struct ship_counts {
 	uint64_t operations, failed, files, moves, deletes;
 	uint64_t literal;	/* content bytes sent */
 	uint64_t matched;	/* content bytes that the destination had */
+	uint64_t drifted;	/* verify: names that are not as they were left */
+	uint64_t extras;	/* ... of them, what stays where it is */
 };
 
 /* How far a run is.  The work is bytes of content, and for each operation as
@@ -59,6 +69,8 @@ struct ship_options {
 	bool checksum;		/* -c at a first contact */
 	bool owners;		/* send names of owners (not --numeric-ids) */
 	bool dry;
+	bool verify;		/* list the destination whatever is known of it */
+	bool same_owners;	/* numbers of owners mean the same there */
 	bool sparse;		/* -S */
 	bool patient;		/* long files are sent by ship_more */
 	int64_t max_delete;	/* of extras: as in pass_options */
@@ -66,7 +78,10 @@ struct ship_options {
 	const volatile int *stop;
 	const struct log *log;
 	void (*report)(void *arg, const struct ship_report *report);
-	void *report_arg;
+	/* verify: `what` differs ("size, mode"), or "". */
+	void (*drift)(void *arg, enum ship_drift kind, enum fsys_type type,
+		      struct view path, const char *what);
+	void *report_arg;	/* of both */
 	/* May be NULL; called often. */
 	void (*progress)(void *arg, const struct ship_progress *p);
 	void *progress_arg;

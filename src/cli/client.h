@@ -52,6 +52,7 @@ struct client {
 	struct traffic traffic;	/* of connections that are over */
 	int64_t started;
 	unsigned long passes;
+	int64_t took;		/* the last pass, ns */
 	const volatile int *stop;
 	const volatile int *progress;
 };
@@ -61,6 +62,9 @@ void traffic_add(struct traffic *t, const struct remote *remote);
 int output_open(struct output *o, const struct config *c, struct err *err);
 void output_close(struct output *o);
 void output_report(void *output, const struct ship_report *r);
+/* --verify: a name at the destination that is not as it was left. */
+void output_drift(void *output, enum ship_drift kind, enum fsys_type type,
+		  struct view path, const char *what);
 /* -P: one line that is written over, or on no terminal a line now and then. */
 void output_tick(void *output, const struct ship_progress *p);
 /* Off with that line, before another one is printed. */

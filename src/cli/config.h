@@ -7,7 +7,7 @@
 
 #define CONFIG_VERSION "0.1.0"
 
-enum config_action { ACTION_SYNC, ACTION_STATUS, ACTION_LOG, ACTION_HELP, ACTION_VERSION };
+enum config_action { ACTION_SYNC, ACTION_STATUS, ACTION_LOG, ACTION_VERIFY, ACTION_HELP, ACTION_VERSION };
 
 enum dest_kind { DEST_LOCAL, DEST_SSH };
 
@@ -49,6 +49,8 @@ void options_release(struct config *c);
 
 /* "[USER@]HOST:PATH", ssh://, or local. */
 int spec_parse(const char *text, struct dest_spec *out, struct err *err);
+/* Back from `key`. */
+int spec_of_key(const char *key, struct dest_spec *out, struct err *err);
 void spec_release(struct dest_spec *s);
 
 #endif

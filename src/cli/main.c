@@ -73,6 +73,7 @@ static int act(struct client *k)
 		return status_show(k);
 	case ACTION_LOG:
 		return status_log(k);
+	case ACTION_VERIFY:
 	case ACTION_SYNC:
 		break;
 	}

@@ -267,6 +267,8 @@ static const struct option table[] = {
 	 "show what is pending, the last pass, problems"},
 	{"log", 0, NULL, SET, 0, NULL, ACTION_LOG,
 	 "show what was done"},
+	{"verify", 0, NULL, SET, 0, NULL, ACTION_VERIFY,
+	 "look for drift at the destination and repair it; -n: only look"},
 	{"since", 0, "TIME", CALL, 0, set_since, 0,
 	 "with --log: from then on (2h, 3d, 2026-11-21)"},
 	{"below", 0, "PATH", TEXT, AT(below), NULL, 0,
@@ -383,7 +385,8 @@ static int take_short(struct config *c, char **argv, int *i, struct err *err)
 
 static int check(struct config *c, int names, struct err *err)
 {
-	bool looks = c->action == ACTION_STATUS || c->action == ACTION_LOG;
+	bool looks = c->action == ACTION_STATUS || c->action == ACTION_LOG ||
+		     c->action == ACTION_VERIFY;
 
 	if (c->action == ACTION_HELP || c->action == ACTION_VERSION)
 		return 0;
@@ -402,6 +405,10 @@ static int check(struct config *c, int names, struct err *err)
 	if (c->interval > 0 && c->dry)
 		return err_set(err, ERR_USAGE,
 			       "--interval and --dry-run exclude each other");
+	if (c->interval > 0 && c->action != ACTION_SYNC)
+		return err_set(err, ERR_USAGE,
+			       "--interval does not go with --status, --log or "
+			       "--verify");
 	if (c->interval > 0 && c->force_delete)
 		return err_set(err, ERR_USAGE,
 			       "--force-delete is for one pass: not with "
@@ -460,7 +467,7 @@ void options_help(void (*line)(const char *text))
 	size_t k;
 
 	line("usage: snapsync [OPTION...] SRC DEST");
-	line("       snapsync --status|--log [OPTION...] SRC [DEST]");
+	line("       snapsync --status|--log|--verify [OPTION...] SRC [DEST]");
 	line("DEST: [USER@]HOST:PATH, ssh://[USER@]HOST[:PORT]/PATH, or a local PATH");
 	line("");
 	for (k = 0; k < OPTIONS; k++) {

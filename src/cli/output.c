@@ -173,6 +173,29 @@ void output_report(void *arg, const struct ship_report *r)
 		printf("%s\n", name);
 }
 
+void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
+		  struct view path, const char *what)
+{
+	static const char *const words[] = {
+		[SHIP_MISSING] = "*missing   ",
+		[SHIP_CHANGED] = "*changed   ",
+		[SHIP_REPLACED] = "*replaced  ",
+		[SHIP_EXTRA] = "*extra     ",
+	};
+	struct output *o = arg;
+	char line[8400], name[8192];
+
+	escape(path, name, sizeof(name));
+	snprintf(line, sizeof(line), "%s %s%s%s%s%s", words[kind], name,
+		 type == FSYS_DIR ? "/" : "", *what ? " (" : "", what,
+		 *what ? ")" : "");
+	to_log_file(o, line);
+	if (o->c->quiet)
+		return;
+	output_clear(o);
+	printf("%s\n", line);
+}
+
 void output_number(const struct config *c, uint64_t n, char *out, size_t size)
 {
 	static const char units[] = "KMGTPE";
@@ -254,10 +277,10 @@ void output_progress(struct client *k)
 	if (k->store && k->dest.id)
 		mirror_pending(k->store, k->dest.id, &names, &inodes, &err);
 	fprintf(stderr,
-		"snapsync: pass %lu, %" PRIu64 " entries, %" PRIu64
+		"snapsync: pass %lu, %" PRIu64 " entries in %.3f s, %" PRIu64
 		" operations sent (%" PRIu64 " files, %" PRIu64
 		" bytes), %" PRId64 " pending, %s\n",
-		k->passes, k->pass.entries, n->operations, n->files,
-		n->literal, names + inodes,
+		k->passes, k->pass.entries, (double)k->took / 1e9,
+		n->operations, n->files, n->literal, names + inodes,
 		k->remote ? "connected" : "not connected");
 }

@@ -28,12 +28,15 @@ static int one_pass(struct client *k, struct err *err)
 		.stop = k->stop,
 		.log = &k->out.log,
 	};
+	int64_t start;
 	int r, fd = fsys_open_root(k->src, err);
 
 	if (fd < 0)
 		return err_sys(err, ERR_SOURCE, err->sys,
 			       "the source %s cannot be read", c->src);
+	start = clock_mono();
 	r = pass_run(k->store, fd, &o, &k->pass, err);
+	k->took = clock_mono() - start;
 	k->passes++;
 	if (r == 0)
 		state_stamp(k);
@@ -57,6 +60,9 @@ static int make_ship(struct client *k, struct err *err)
 		.checksum = c->checksum,
 		.owners = !c->numeric_ids,
 		.dry = c->dry,
+		.verify = c->action == ACTION_VERIFY,
+		.same_owners = c->numeric_ids || c->to.kind == DEST_LOCAL,
+		.drift = output_drift,
 		.sparse = c->sparse,
 		.patient = c->interval > 0,
 		.max_delete = c->max_delete,
@@ -130,6 +136,7 @@ static void explain(struct client *k)
 /* The tail of a run that did what it could. */
 static int verdict(struct client *k, struct err *err)
 {
+	const struct ship_counts *n = ship_counts(k->ship);
 	int64_t left = 0, problems = 0;
 	bool restless;
 	int r = k->c->dry ? 0 : pending(k, &left, err);
@@ -158,6 +165,22 @@ static int verdict(struct client *k, struct err *err)
 	     k->pass.withheld != PASS_RESTLESS) ||
 	    ship_withheld(k->ship))
 		return err_set(err, ERR_LIMIT, "deletes were withheld");
+	if (n->drifted && k->c->dry)
+		return err_set(err, ERR_PARTIAL,
+			       "drift at the destination: %" PRIu64
+			       " (nothing was changed)",
+			       n->drifted);
+	if (n->drifted > n->extras)
+		log_line(&k->out.log, LOG_WARN,
+			 "drift at the destination: %" PRIu64 ", %s",
+			 n->drifted - n->extras,
+			 left ? "not all of it repaired" : "repaired");
+	if (n->extras)
+		return err_set(err, ERR_PARTIAL,
+			       "left alone at the destination: %" PRIu64
+			       " that the source does not have (--delete "
+			       "removes them)",
+			       n->extras);
 	if (left > 0 || k->pass.problems > 0 ||
 	    k->pass.withheld == PASS_RESTLESS)
 		return err_set(err, ERR_PARTIAL,
@@ -200,6 +223,24 @@ static int check_places(struct client *k, struct err *err)
 	return 0;
 }
 
+/* --verify SRC: the destination, if there is one only. */
+static int only_dest(struct client *k, struct err *err)
+{
+	char key[PATH_MAX + 1024];
+	int r = mirror_only_dest(k->store, key, sizeof(key), err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(err, ERR_USAGE,
+			       "%s has no destination, or several: give one",
+			       k->c->src);
+	r = spec_of_key(key, &k->c->to, err);
+	k->c->dest = k->c->to.key;
+	k->c->to.shown = k->c->to.key;
+	return r;
+}
+
 static int begin(struct client *k, struct err *err)
 {
 	struct stat st;
@@ -209,12 +250,14 @@ static int begin(struct client *k, struct err *err)
 	if (r == 0 && (stat(k->src, &st) < 0 || !S_ISDIR(st.st_mode)))
 		r = err_set(err, ERR_SOURCE, "%s is not a directory",
 			    k->c->src);
-	if (r == 0)
+	if (r == 0 && k->c->dest)
 		r = check_places(k, err);
 	if (r == 0)
 		r = state_exclude(k, err);
 	if (r == 0)
 		r = state_open(k, err);
+	if (r == 0 && !k->c->dest)
+		r = only_dest(k, err);
 	if (r == 0)
 		r = make_ship(k, err);
 	return r;
@@ -291,6 +334,9 @@ int run_once(struct client *k)
 
 	if (r == 0)
 		r = one_pass(k, &err);
+	/* Whatever is known of it, it is looked at. */
+	if (r == 0 && k->c->action == ACTION_VERIFY)
+		r = connect_open(k, &err);
 	if (r == 0)
 		r = ship_all(k, &err);
 	if (r == 0)

@@ -171,3 +171,18 @@ int spec_parse(const char *text, struct dest_spec *out, struct err *err)
 	free(host);
 	return r < 0 ? r : finish_ssh(out, colon + 1, err);
 }
+
+int spec_of_key(const char *key, struct dest_spec *out, struct err *err)
+{
+	const char *text = strchr(key, ':') + 1;
+	int r = spec_parse(text, out, err);
+
+	/* Not every name can be read back: HOST:PORT:PATH, for one. */
+	if (r == 0 && strcmp(out->key, key) == 0 &&
+	    !(out->kind == DEST_SSH && *out->path >= '0' &&
+	      *out->path <= '9'))
+		return 0;
+	spec_release(out);
+	return err_set(err, ERR_USAGE, "give the destination as well (%s)",
+		       text);
+}

@@ -63,43 +63,10 @@ static int add_dir(struct listing *l, struct place at, int64_t inode,
 	return 0;
 }
 
-/* Nothing of what M has below this directory is there any more. */
-static int lose_below(struct listing *l, int64_t dir, struct err *err)
-{
-	struct ship *h = l->h;
-	int64_t *work = NULL;
-	size_t count = 0, cap = 0, i;
-	struct name_list names;
-	int r = vec_grow((void **)&work, &cap, 1, sizeof(*work), err);
-
-	if (r < 0)
-		return r;
-	work[count++] = dir;
-	name_list_init(&names);
-	while (r >= 0 && count > 0) {
-		name_list_clear(&names);
-		r = mirror_names_in(h->s, h->d->id, work[--count], &names,
-				    err);
-		for (i = 0; r >= 0 && i < names.count; i++) {
-			r = mirror_set(h->s, h->d->id, names.rows[i].at, 0,
-				       FSYS_NONE, err);
-			if (r < 0 || names.rows[i].type != FSYS_DIR)
-				continue;
-			r = vec_grow((void **)&work, &cap, count + 1,
-				     sizeof(*work), err);
-			if (r == 0)
-				work[count++] = names.rows[i].inode;
-		}
-	}
-	name_list_release(&names);
-	free(work);
-	return r < 0 ? r : 0;
-}
-
 /* Do hard links allow the far entry to be this inode of ours?  The first
  * pair decides; 1 yes, 0 no. */
-static int links_agree(struct listing *l, const struct item *it,
-		       int64_t inode, uint64_t nlink, struct err *err)
+static int links_agree(struct listing *l, const struct item *it, int64_t inode,
+		       uint64_t nlink, struct err *err)
 {
 	struct link_key far = {it->dev, it->ino}, *mine;
 	int64_t *theirs;
@@ -122,8 +89,7 @@ static int links_agree(struct listing *l, const struct item *it,
 		*mine = far;
 	if (new_a)
 		*theirs = inode;
-	return *theirs == inode && mine->dev == far.dev &&
-	       mine->ino == far.ino;
+	return *theirs == inode && mine->dev == far.dev && mine->ino == far.ino;
 }
 
 static bool same_content(const struct attr *a, const struct attr *far)
@@ -159,8 +125,11 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 
 	if (r < 0)
 		return r;
-	if (!(remote_welcome(h->remote)->flags & MSG_WELCOME_CHOWN)) {
-		there.uid = a->uid; /* cannot be given away there anyhow */
+	/* It cannot be given away there anyhow; or its number there says
+	 * nothing, and it was right when it was sent. */
+	if (!(remote_welcome(h->remote)->flags & MSG_WELCOME_CHOWN) ||
+	    (h->o.verify && !h->o.same_owners)) {
+		there.uid = a->uid;
 		there.gid = a->gid;
 	}
 	if (a->type == FSYS_FILE && !it->a.hashed && same_content(a, &it->a)) {
@@ -202,8 +171,8 @@ static bool protected(struct listing *l, struct place at, bool is_dir)
 	if (filter_empty(l->h->o.filter) ||
 	    path_push(&l->dir, at.name, at.len, &ignored) < 0)
 		return false;
-	wanted = filter_wants(l->h->o.filter,
-			      view_of(l->dir.data, l->dir.len), is_dir);
+	wanted = filter_wants(l->h->o.filter, view_of(l->dir.data, l->dir.len),
+			      is_dir);
 	l->dir.len = before;
 	return !wanted;
 }
@@ -222,8 +191,9 @@ static int elsewhere(struct listing *l, int64_t inode, struct err *err)
 	return r;
 }
 
+/* replaces: something that M has there, which was told. */
 static int unknown_item(struct listing *l, struct place at, struct item *it,
-			struct err *err)
+			bool replaces, struct err *err)
 {
 	struct ship *h = l->h;
 	struct inode_row row;
@@ -235,7 +205,14 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		if (!h->o.delete_extras || protected(l, at, it->a.type == FSYS_DIR))
+		if ((!h->o.delete_extras && !h->o.verify) ||
+		    protected(l, at, it->a.type == FSYS_DIR))
+			return 0;
+		/* Below a directory that is extra, that was told. */
+		if (!replaces && at.parent > 0)
+			drift_tell(l->h, &l->dir, SHIP_EXTRA, &at, it->a.type,
+				   "");
+		if (!h->o.delete_extras)
 			return 0;
 		l->extras++;
 		return is_stranger(l, at, it, err);
@@ -266,6 +243,7 @@ static int known_item(struct listing *l, const struct name_row *m,
 	struct inode_row row;
 	struct attr a;
 	uint64_t nlink = 1;
+	char what[64];
 	int r = mirror_inode(h->s, h->d->id, m->inode, &a, err);
 
 	if (r < 0)
@@ -288,15 +266,21 @@ static int known_item(struct listing *l, const struct name_row *m,
 			    ? 1
 			    : links_agree(l, it, m->inode, nlink, err);
 		if (r > 0 && (a.type == FSYS_DIR || a.type == FSYS_FILE ||
-			      same_content(&a, &it->a)))
+			      same_content(&a, &it->a))) {
+			drift_what(l->h, &a, &it->a, what, sizeof(what));
+			if (*what)
+				drift_tell(l->h, &l->dir, SHIP_CHANGED, &m->at,
+					   it->a.type, what);
 			return is_ours(l, m->at, m->inode, &a, it, err);
+		}
 	}
 	if (r < 0)
 		return r;
+	drift_tell(l->h, &l->dir, SHIP_REPLACED, &m->at, it->a.type, "");
 	r = mirror_set(h->s, h->d->id, m->at, 0, FSYS_NONE, err);
 	if (r >= 0 && m->type == FSYS_DIR)
-		r = lose_below(l, m->inode, err);
-	return r < 0 ? r : unknown_item(l, m->at, it, err);
+		r = forget_below(l->h, m->inode, err);
+	return r < 0 ? r : unknown_item(l, m->at, it, true, err);
 }
 
 static int by_name(const void *a, const void *b)
@@ -340,16 +324,18 @@ static int settle_dir(struct listing *l, struct err *err)
 
 			if (k < names.count)
 				probe.at = names.rows[k].at;
-			c = i == l->count     ? 1
+			c = i == l->count      ? 1
 			    : k == names.count ? -1
 					       : by_name(&l->items[i], &probe);
 			if (c > 0) {
 				struct name_row *n = &names.rows[k++];
 
+				drift_tell(l->h, &l->dir, SHIP_MISSING, &n->at,
+					   n->type, "");
 				r = mirror_set(l->h->s, l->h->d->id, n->at, 0,
 					       FSYS_NONE, err);
 				if (r >= 0 && n->type == FSYS_DIR)
-					r = lose_below(l, n->inode, err);
+					r = forget_below(l->h, n->inode, err);
 				continue;
 			}
 			l->items[i].at.parent = parent;
@@ -358,7 +344,7 @@ static int settle_dir(struct listing *l, struct err *err)
 					       &l->items[i], err);
 			else
 				r = unknown_item(l, l->items[i].at,
-						 &l->items[i], err);
+						 &l->items[i], false, err);
 			i++;
 		}
 	}
@@ -438,87 +424,6 @@ static int on_listing(void *arg, const struct msg_listing *m, struct err *err)
 	return r;
 }
 
-/* Does M have this directory below one that could not be listed? */
-static int is_hidden(struct listing *l, int64_t dir, struct err *err)
-{
-	struct name_list names;
-	const unsigned char *seen;
-	size_t depth;
-	int r = 1;
-
-	name_list_init(&names);
-	for (depth = 0; depth <= PATH_DEPTH_MAX; depth++) {
-		name_list_clear(&names);
-		r = mirror_names_of(l->h->s, l->h->d->id, dir, &names, err);
-		if (r < 0 || names.count == 0)
-			break;
-		dir = names.rows[0].at.parent;
-		seen = map_get_u64(&l->seen, (uint64_t)dir);
-		if (seen) {
-			name_list_release(&names);
-			return !*seen;
-		}
-	}
-	name_list_release(&names);
-	return r < 0 ? r : 0;
-}
-
-/* Every directory that M has something in, or counts on from S. */
-static int all_dirs(struct listing *l, int64_t **out, size_t *count,
-		    struct err *err)
-{
-	struct sql *q = db_sql(store_db(l->h->s),
-			       "SELECT id FROM inode WHERE type=?2 UNION"
-			       " SELECT parent FROM dest_name WHERE dest=?1",
-			       err);
-	size_t cap = 0;
-	int r;
-
-	*out = NULL;
-	*count = 0;
-	if (!q)
-		return err->code;
-	db_int(q, 1, l->h->d->id);
-	db_int(q, 2, FSYS_DIR);
-	while ((r = db_step(q, err)) > 0) {
-		r = vec_grow((void **)out, &cap, *count + 1, sizeof(**out),
-			     err);
-		if (r < 0)
-			break;
-		(*out)[(*count)++] = db_col_int(q, 0);
-	}
-	db_reset(q);
-	return r;
-}
-
-/* What M has in directories that the listing did not come to (the limbo is
- * one) is not there. */
-static int forget_unseen(struct listing *l, struct err *err)
-{
-	struct name_list names;
-	int64_t *dirs;
-	size_t count, i, k;
-	int r = all_dirs(l, &dirs, &count, err);
-
-	name_list_init(&names);
-	for (i = 0; r >= 0 && i < count; i++) {
-		if (map_get_u64(&l->seen, (uint64_t)dirs[i]))
-			continue;
-		r = l->some_unreadable ? is_hidden(l, dirs[i], err) : 0;
-		if (r != 0)
-			continue;
-		name_list_clear(&names);
-		r = mirror_names_in(l->h->s, l->h->d->id, dirs[i], &names,
-				    err);
-		for (k = 0; r >= 0 && k < names.count; k++)
-			r = mirror_set(l->h->s, l->h->d->id, names.rows[k].at,
-				       0, FSYS_NONE, err);
-	}
-	name_list_release(&names);
-	free(dirs);
-	return r < 0 ? r : 0;
-}
-
 /* --delete may not remove more than --max-delete allows. */
 static int limit_extras(struct listing *l, struct err *err)
 {
@@ -557,17 +462,17 @@ int reconcile(struct ship *h, struct err *err)
 	root = r == 0 ? map_put(&l.dirs, "", 0, NULL, err) : NULL;
 	if (root) {
 		root->inode = STORE_ROOT;
-		r = remote_list(h->remote,
-				h->o.checksum ? MSG_LIST_HASH : 0, on_listing,
-				&l, err);
+		r = remote_list(h->remote, h->o.checksum ? MSG_LIST_HASH : 0,
+				on_listing, &l, err);
 	} else if (r == 0) {
 		r = err->code;
 	}
 	if (r == 0)
-		r = forget_unseen(&l, err);
+		r = forget_unseen(h, &l.seen, l.some_unreadable, err);
 	if (r == 0)
 		r = limit_extras(&l, err);
-	if (r == 0)
+	/* The root itself is not listed. */
+	if (r == 0 && (!h->o.verify || h->counts.drifted || !h->d->known))
 		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);
 	if (r == 0) {
 		h->d->known = true;

@@ -189,8 +189,8 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 		adopt_position(h, w);
 	if (r == 0)
 		r = journal_forget(h->s, h->d, err);
-	if (r == 0 && !(explained && h->d->known)) {
-		if (h->d->known)
+	if (r == 0 && (h->o.verify || !(explained && h->d->known))) {
+		if (h->d->known && !explained)
 			log_line(h->o.log, LOG_WARN,
 				 "the destination is not at the position it "
 				 "was left at: comparing it by a listing");

@@ -11,6 +11,8 @@
  *   batch.c      operations to journal and sink, and their answers
  *   progress.c   how far a run is
  *   reconcile.c  a listing onto the mirror
+ *   forget.c     what it did not find
+ *   drift.c      what --verify tells of it
  */
 #ifndef SNAPSYNC_SHIP_LOCAL_H
 #define SNAPSYNC_SHIP_LOCAL_H
@@ -339,6 +341,23 @@ int notes_write(struct ship *h, struct err *err);
 int notes_flush(struct ship *h, struct err *err);
 /* Without writing them. */
 void notes_drop(struct ship *h);
+
+/* forget.c */
+/* Nothing of what M has below this directory is there any more. */
+int forget_below(struct ship *h, int64_t dir, struct err *err);
+/* What M has in directories that the listing did not come to (the limbo is
+ * one) is not there.  listed: directory -> 1, or 0 if it could not be read. */
+int forget_unseen(struct ship *h, const struct map *listed, bool some_unreadable,
+		  struct err *err);
+
+/* drift.c */
+/* --verify: this name, in the directory whose path is lent, is not as it was
+ * left; what: what differs. */
+void drift_tell(struct ship *h, struct buf *dir, enum ship_drift kind,
+		const struct place *at, enum fsys_type type, const char *what);
+/* In what do they differ?  "" or such as "size, mode". */
+void drift_what(const struct ship *h, const struct attr *a, const struct attr *far,
+		char *out, size_t size);
 
 /* reconcile.c */
 int reconcile(struct ship *h, struct err *err);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "row.h"
@@ -34,6 +35,25 @@ int mirror_dest_find(struct store *s, const char *spec, struct dest *out,
 		return err->code;
 	db_text(q, 1, spec);
 	return take_dest(q, out, err);
+}
+
+int mirror_only_dest(struct store *s, char *spec, size_t size,
+		     struct err *err)
+{
+	struct sql *q = db_sql(s->db, "SELECT spec, count(*) FROM dest", err);
+	struct view v;
+	int64_t count;
+	int r = q ? db_step(q, err) : err->code;
+
+	if (r <= 0)
+		return r;
+	v = db_col_blob(q, 0);
+	count = db_col_int(q, 1);
+	r = count == 1 && v.len < size;
+	if (r)
+		snprintf(spec, size, "%.*s", (int)v.len, (const char *)v.p);
+	db_reset(q);
+	return r;
 }
 
 int mirror_dest(struct store *s, const char *spec, struct dest *out,
