@@ -18,6 +18,7 @@
 #ifndef SNAPSYNC_PASS_H
 #define SNAPSYNC_PASS_H
 
+#include "snapsync/alter.h"
 #include "snapsync/filter.h"
 #include "snapsync/log.h"
 #include "snapsync/scan.h"
@@ -39,6 +40,7 @@ struct pass_options {
 	bool max_percent;
 	bool max_default;	/* percent, and only for 100 entries or more */
 	bool force_delete;	/* let one pass through */
+	const struct alter *alter;	/* --chmod, --chown */
 	struct scan_memory *memory;	/* of the passes before; may be NULL */
 	const volatile int *stop;
 	const struct log *log;

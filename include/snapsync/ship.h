@@ -20,6 +20,7 @@
 #ifndef SNAPSYNC_SHIP_H
 #define SNAPSYNC_SHIP_H
 
+#include "snapsync/alter.h"
 #include "snapsync/filter.h"
 #include "snapsync/journal.h"
 #include "snapsync/remote.h"
@@ -70,6 +71,8 @@ struct ship_options {
 	bool owners;		/* send names of owners (not --numeric-ids) */
 	bool dry;
 	bool verify;		/* list the destination whatever is known of it */
+	bool size_only;		/* files of equal size have equal content */
+	const struct alter *alter;	/* as in pass_options */
 	bool same_owners;	/* numbers of owners mean the same there */
 	bool sparse;		/* -S */
 	bool patient;		/* long files are sent by ship_more */

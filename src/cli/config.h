@@ -3,6 +3,7 @@
 #define SNAPSYNC_CONFIG_H
 
 #include "snapsync/err.h"
+#include "snapsync/alter.h"
 #include "snapsync/filter.h"
 
 #define CONFIG_VERSION "0.1.0"
@@ -31,6 +32,8 @@ struct config {
 	int progress;
 	int dry, itemize, verbose, quiet, stats, human;
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
+	int size_only;
+	struct alter alter;	/* --chmod, --chown */
 	int numeric_ids, no_sync, accept_new;
 	int pack;		/* REMOTE_PACK_... or a level */
 	int64_t max_delete;

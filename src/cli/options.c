@@ -133,6 +133,16 @@ static int set_rate(struct config *c, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_chmod(struct config *c, const char *value, struct err *err)
+{
+	return alter_chmod(&c->alter, value, err);
+}
+
+static int set_chown(struct config *c, const char *value, struct err *err)
+{
+	return alter_chown(&c->alter, value, err);
+}
+
 static int add_exclude(struct config *c, const char *value, struct err *err)
 {
 	return filter_exclude(c->filter, value, err);
@@ -237,6 +247,12 @@ static const struct option table[] = {
 	 "auto (default), none, or a level of zstd; -z: 3"},
 	{"checksum", 'c', NULL, FLAG, AT(checksum), NULL, 0,
 	 "at a first contact, compare content, not size and time"},
+	{"size-only", 0, NULL, FLAG, AT(size_only), NULL, 0,
+	 "files of equal size have equal content"},
+	{"chmod", 0, "MODES", CALL, 0, set_chmod, 0,
+	 "as if the source had these modes (D755,F644 or go-w)"},
+	{"chown", 0, "OWNER", CALL, 0, set_chown, 0,
+	 "as if the source belonged to USER, USER:GROUP or :GROUP"},
 	{"numeric-ids", 0, NULL, FLAG, AT(numeric_ids), NULL, 0,
 	 "keep owners by number, not by name"},
 	{"bwlimit", 0, "RATE", CALL, 0, set_rate, 0,

@@ -350,6 +350,9 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 	if (row.a.type != have.type)
 		return put_inode(h, at, &row, &have, err);
 	if (row.a.type == FSYS_FILE) {
+		if (h->o.size_only && !h->o.checksum &&
+		    have.size == row.a.size)
+			return put_meta(h, &op, &have, &row.a, err);
 		if (have.hashed && row.a.hashed && have.size == row.a.size &&
 		    hash_equal(&have.hash, &row.a.hash))
 			return put_meta(h, &op, &have, &row.a, err);

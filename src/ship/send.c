@@ -258,6 +258,7 @@ static int open_file(struct ship *h, struct place at,
 		*r = not_now(h, at, ERR_VANISHED, "", err);
 		return 0;
 	}
+	alter_stat(h->o.alter, &rd->before);
 	rd->size = rd->before.size;
 	if (have)
 		rd->have = *have;

@@ -530,6 +530,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	struct hash print, stored;
 	bool clean = !(dir->flags & SCAN_UNSTABLE);
 	int r, printed;
+	size_t i;
 
 	p->result->entries += dir->count;
 	if (dir->flags & SCAN_BOUNDARY)
@@ -545,6 +546,8 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 				    "it are withheld)",
 				    err);
 	}
+	for (i = 0; i < dir->count; i++)
+		alter_stat(p->o->alter, &dir->entries[i].st);
 	if (dir->cookie == STORE_ROOT)
 		p->root_empty = dir->count == 0 && dir->hidden == 0;
 	printed = print_dir(p, dir, &print, err);

@@ -124,6 +124,7 @@ static int begin_root(struct pass *p, struct err *err)
 	if (r < 0)
 		return r;
 	p->result->first = r == 0;
+	alter_stat(p->o->alter, &st);
 	if (r > 0 && v.len == sizeof(was)) {
 		memcpy(&was, v.p, sizeof(was));
 		p->result->withheld = judge_root(&was, &is);
