@@ -3,7 +3,7 @@
  *   main.c     the program            options.c, spec.c  the command line
  *   state.c    where the state lies   run.c              one pass, or many
  *   connect.c  to the helper          output.c           lines for people
- *   status.c   --status and --log
+ *   status.c   --status and --log            json.c  lines for programs
  */
 #ifndef SNAPSYNC_CLIENT_H
 #define SNAPSYNC_CLIENT_H
@@ -69,11 +69,28 @@ void output_drift(void *output, enum ship_drift kind, enum fsys_type type,
 void output_tick(void *output, const struct ship_progress *p);
 /* Off with that line, before another one is printed. */
 void output_clear(struct output *o);
+/* "file", "move": a word for it; NULL for none of them. */
+const char *output_verb(enum journal_op op);
 void output_error(struct output *o, const struct err *err);
 void output_stats(struct client *k);
 void output_progress(struct client *k);
 /* "1234" or, with -h, "1.21K". */
 void output_number(const struct config *c, uint64_t n, char *out, size_t size);
+
+/* --json: the last line. */
+void output_summary(struct client *k, int status);
+
+/* json.c: begin, then what belongs to the event, end. */
+void json_begin(const char *event);
+/* Names are bytes: what is not UTF-8 has all of them in "KEY_hex" as well. */
+void json_name(const char *key, struct view v);
+/* "path"; the root is ".". */
+void json_path(struct view v);
+void json_text(const char *key, const char *text);
+void json_number(const char *key, int64_t n);
+void json_seconds(const char *key, double s);
+void json_bool(const char *key, bool yes);
+void json_end(void);
 
 /* state.c */
 int state_find(struct client *k, struct err *err);

@@ -32,7 +32,7 @@ struct config {
 	int progress;
 	int dry, itemize, verbose, quiet, stats, human;
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
-	int size_only;
+	int size_only, json;
 	struct alter alter;	/* --chmod, --chown */
 	int numeric_ids, no_sync, accept_new;
 	int pack;		/* REMOTE_PACK_... or a level */

@@ -279,6 +279,8 @@ static const struct option table[] = {
 	 "batch (default): acknowledged means durable; never"},
 	{"log-file", 0, "FILE", TEXT, AT(log_file), NULL, 0,
 	 "append what happens to FILE"},
+	{"json", 0, NULL, FLAG, AT(json), NULL, 0,
+	 "print what happens as JSON, one event a line"},
 	{"status", 0, NULL, SET, 0, NULL, ACTION_STATUS,
 	 "show what is pending, the last pass, problems"},
 	{"log", 0, NULL, SET, 0, NULL, ACTION_LOG,

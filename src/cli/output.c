@@ -22,9 +22,20 @@ static void write_line(void *arg, enum log_level level, const char *line)
 {
 	struct output *o = arg;
 
+	static const char *const levels[] = {
+		[LOG_ERROR] = "error", [LOG_WARN] = "warning",
+		[LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+	};
+
 	to_log_file(o, line);
 	if (o->c->quiet && level > LOG_ERROR)
 		return;
+	if (o->c->json) {
+		json_begin("message");
+		json_text("level", levels[level]);
+		json_text("text", line);
+		json_end();
+	}
 	output_clear(o);
 	fprintf(stderr, "snapsync: %s\n", line);
 }
@@ -139,12 +150,53 @@ static void name_of(const struct ship_report *r, char *out, size_t size)
 	}
 }
 
+const char *output_verb(enum journal_op op)
+{
+	static const char *const verbs[] = {
+		[JOURNAL_MKDIR] = "mkdir",   [JOURNAL_FILE] = "file",
+		[JOURNAL_SYMLINK] = "symlink", [JOURNAL_NODE] = "node",
+		[JOURNAL_LINK] = "link",     [JOURNAL_MOVE] = "move",
+		[JOURNAL_REMOVE] = "remove", [JOURNAL_META] = "meta",
+	};
+
+	return op >= JOURNAL_MKDIR && op <= JOURNAL_META ? verbs[op] : NULL;
+}
+
+static const char *type_name(enum fsys_type type)
+{
+	static const char *const names[] = {
+		[FSYS_NONE] = "none",	  [FSYS_FILE] = "file",
+		[FSYS_DIR] = "directory", [FSYS_SYMLINK] = "symlink",
+		[FSYS_CHAR] = "char",	  [FSYS_BLOCK] = "block",
+		[FSYS_FIFO] = "fifo",	  [FSYS_SOCKET] = "socket",
+	};
+
+	return names[type];
+}
+
+static void report_json(const struct ship_report *r, const char *code)
+{
+	json_begin("change");
+	json_text("op", output_verb(r->op));
+	json_text("type", type_name(r->type));
+	json_path(r->path);
+	if (r->op == JOURNAL_MOVE || r->op == JOURNAL_LINK)
+		json_name("from", r->from);
+	if (r->op == JOURNAL_SYMLINK)
+		json_name("target", r->target);
+	if (r->op == JOURNAL_FILE)
+		json_number("size", (int64_t)r->now.size);
+	if (*code)
+		json_text("code", code);
+	json_end();
+}
+
 void output_report(void *arg, const struct ship_report *r)
 {
 	struct output *o = arg;
 	char line[25600], name[16500], from[8192];
 	const char *slash = r->type == FSYS_DIR ? "/" : "";
-	char code[12];
+	char code[12] = "";
 
 	name_of(r, name, sizeof(name));
 	if (r->op == JOURNAL_REMOVE) {
@@ -160,6 +212,10 @@ void output_report(void *arg, const struct ship_report *r)
 	to_log_file(o, line);
 	if (o->c->quiet)
 		return;
+	if (o->c->json) {
+		report_json(r, code);
+		return;
+	}
 	if (o->c->itemize || o->c->verbose)
 		output_clear(o);
 	if (o->c->itemize)
@@ -182,6 +238,10 @@ void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
 		[SHIP_REPLACED] = "*replaced  ",
 		[SHIP_EXTRA] = "*extra     ",
 	};
+	static const char *const kinds[] = {
+		[SHIP_MISSING] = "missing", [SHIP_CHANGED] = "changed",
+		[SHIP_REPLACED] = "replaced", [SHIP_EXTRA] = "extra",
+	};
 	struct output *o = arg;
 	char line[8400], name[8192];
 
@@ -192,6 +252,15 @@ void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
 	to_log_file(o, line);
 	if (o->c->quiet)
 		return;
+	if (o->c->json) {
+		json_begin("drift");
+		json_text("kind", kinds[kind]);
+		json_text("type", type_name(type));
+		json_path(path);
+		json_text("what", what);
+		json_end();
+		return;
+	}
 	output_clear(o);
 	printf("%s\n", line);
 }
@@ -242,7 +311,7 @@ void output_stats(struct client *k)
 	struct traffic t = traffic_of(k);
 	double elapsed = (double)(clock_mono() - k->started) / 1e9;
 
-	if (k->c->quiet)
+	if (k->c->quiet || k->c->json)
 		return;
 	output_number(k->c, n->literal, literal, sizeof(literal));
 	output_number(k->c, n->matched, matched, sizeof(matched));
@@ -265,6 +334,34 @@ void output_stats(struct client *k)
 	else if (k->c->verbose)
 		printf("sent %s bytes, received %s bytes, %.2f seconds%s\n",
 		       sent, got, elapsed, k->c->dry ? " (dry run)" : "");
+}
+
+void output_summary(struct client *k, int status)
+{
+	static const struct ship_counts none;
+	const struct ship_counts *n = k->ship ? ship_counts(k->ship) : &none;
+	struct traffic t = traffic_of(k);
+
+	if (!k->c->json || k->c->quiet)
+		return;
+	json_begin("summary");
+	json_number("exit", status);
+	json_bool("dry_run", k->c->dry);
+	json_number("passes", (int64_t)k->passes);
+	json_number("entries", (int64_t)k->pass.entries);
+	json_number("changes", (int64_t)k->pass.changes);
+	json_number("operations", (int64_t)n->operations);
+	json_number("failed", (int64_t)n->failed);
+	json_number("files", (int64_t)n->files);
+	json_number("moves", (int64_t)n->moves);
+	json_number("deletes", (int64_t)n->deletes);
+	json_number("drifted", (int64_t)n->drifted);
+	json_number("literal", (int64_t)n->literal);
+	json_number("matched", (int64_t)n->matched);
+	json_number("sent", (int64_t)t.out);
+	json_number("received", (int64_t)t.in);
+	json_seconds("seconds", (double)(clock_mono() - k->started) / 1e9);
+	json_end();
 }
 
 void output_progress(struct client *k)

@@ -55,13 +55,20 @@ static void measure(struct ticker *t, const struct ship_progress *p,
 		t->percent = percent;
 }
 
-static void left(const struct ticker *t, const struct ship_progress *p,
-		 char *out, size_t size)
+static long seconds_left(const struct ticker *t,
+			 const struct ship_progress *p)
 {
 	double s = t->pace > 0 && p->total > p->done
 			   ? (double)(p->total - p->done) / t->pace
 			   : 0;
-	long n = s < 359999 ? (long)(s + 0.5) : 359999;
+
+	return s < 359999 ? (long)(s + 0.5) : 359999;
+}
+
+static void left(const struct ticker *t, const struct ship_progress *p,
+		 char *out, size_t size)
+{
+	long n = seconds_left(t, p);
 
 	snprintf(out, size, "%ld:%02ld:%02ld", n / 3600, n / 60 % 60, n % 60);
 }
@@ -73,6 +80,16 @@ static void show(struct output *o, const struct ship_progress *p)
 	struct ticker *t = &o->ticker;
 	size_t room, len;
 
+	if (o->c->json) {
+		json_begin("progress");
+		json_number("percent", (int64_t)t->percent);
+		json_number("bytes", (int64_t)p->content);
+		json_number("rate", (int64_t)t->rate);
+		json_number("eta", (int64_t)seconds_left(t, p));
+		json_path(p->path);
+		json_end();
+		return;
+	}
 	output_number(&c, p->content, content, sizeof(content));
 	output_number(&c, (uint64_t)t->rate, rate, sizeof(rate));
 	left(t, p, eta, sizeof(eta));
@@ -104,7 +121,7 @@ void output_tick(void *arg, const struct ship_progress *p)
 
 	if (!t->started) {
 		t->started = t->shown = now;
-		t->terminal = isatty(STDOUT_FILENO);
+		t->terminal = !o->c->json && isatty(STDOUT_FILENO);
 	}
 	if (p->over) {
 		if (p->done && p->complete) {
@@ -119,7 +136,9 @@ void output_tick(void *arg, const struct ship_progress *p)
 		*t = none;
 		return;
 	}
-	if (now - t->shown < (t->terminal ? TICK_TERMINAL : TICK_OTHER))
+	if (now - t->shown < (t->terminal	? TICK_TERMINAL
+			      : o->c->json ? CLOCK_SECOND
+					   : TICK_OTHER))
 		return;
 	measure(t, p, now);
 	show(o, p);

@@ -349,6 +349,7 @@ int run_once(struct client *k)
 	if (k->store && k->ship)
 		output_stats(k);
 	r = status_of(k, r, &err);
+	output_summary(k, r);
 	finish(k);
 	return r;
 }
@@ -508,6 +509,7 @@ int run_forever(struct client *k)
 	if (k->store && k->ship)
 		output_stats(k);
 	r = status_of(k, r, &err);
+	output_summary(k, r);
 	finish(k);
 	return r;
 }

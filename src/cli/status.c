@@ -8,30 +8,44 @@
 #include "snapsync/journal.h"
 #include "snapsync/problem.h"
 
-static void show_time(const char *label, int64_t s)
+static void show_source(struct client *k, int64_t names)
 {
-	char when[32] = "never";
-
-	if (s)
-		clock_format(s, when, sizeof(when));
-	printf("%s: %s\n", label, when);
-}
-
-static void show_last_pass(struct client *k)
-{
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16], when[32] = "never";
 	struct stat st;
+	int64_t last;
 
 	snprintf(path, sizeof(path), "%s/lock", k->state);
-	show_time("last pass", stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0);
+	last = stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
+	if (k->c->json) {
+		json_begin("source");
+		json_text("source", k->src);
+		json_number("entries", names);
+		json_number("last_pass", last);
+		json_end();
+		return;
+	}
+	if (last)
+		clock_format(last, when, sizeof(when));
+	printf("source: %s\nentries: %" PRId64 "\nlast pass: %s\n", k->src,
+	       names, when);
 }
 
 static int show_problem(void *arg, struct view path, const char *code,
 			const char *text, int64_t first_s, int64_t count)
 {
+	const struct client *k = arg;
 	char name[8192], when[32];
 
-	(void)arg;
+	if (k->c->json) {
+		json_begin("problem");
+		json_path(path);
+		json_text("code", code);
+		json_text("text", text);
+		json_number("since", first_s);
+		json_number("times", count);
+		json_end();
+		return 0;
+	}
 	log_escape(path.p, path.len, name, sizeof(name));
 	clock_format(first_s, when, sizeof(when));
 	printf("problem: %s: %s (%s, since %s, %" PRId64 " times)\n",
@@ -43,26 +57,38 @@ static int show_dest(struct client *k, const char *spec, int64_t id,
 		     bool known, uint64_t acked, uint64_t sent,
 		     int64_t behind, struct err *err)
 {
-	int64_t names, inodes, problems;
+	int64_t names, inodes, problems, lag = 0;
+	const char *state;
 	int r = mirror_pending(k->store, id, &names, &inodes, err);
 
 	if (r == 0)
 		r = problem_count(k->store, id, &problems, err);
 	if (r < 0)
 		return r;
-	printf("destination: %s\n", strchr(spec, ':') + 1);
-	printf("state: %s\n", !known		     ? "not yet compared"
-			      : names + inodes > 0 ? "behind"
-						     : "up to date");
-	printf("pending: %" PRId64 "\n", names + inodes);
-	printf("lag: %" PRId64 " s\n",
-	       names + inodes > 0 && behind
-		       ? clock_real() / CLOCK_SECOND - behind
-		       : 0);
-	printf("batches: %" PRIu64 " durable, %" PRIu64 " on their way\n",
-	       acked, sent - acked);
-	printf("problems: %" PRId64 "\n", problems);
-	return problem_each(k->store, id, show_problem, NULL, err);
+	state = !known		     ? "not yet compared"
+		: names + inodes > 0 ? "behind"
+				     : "up to date";
+	if (names + inodes > 0 && behind)
+		lag = clock_real() / CLOCK_SECOND - behind;
+	if (k->c->json) {
+		json_begin("destination");
+		json_text("destination", strchr(spec, ':') + 1);
+		json_text("state", state);
+		json_number("pending", names + inodes);
+		json_number("lag", lag);
+		json_number("durable", (int64_t)acked);
+		json_number("on_their_way", (int64_t)(sent - acked));
+		json_number("problems", problems);
+		json_end();
+	} else {
+		printf("destination: %s\nstate: %s\npending: %" PRId64
+		       "\nlag: %" PRId64 " s\nbatches: %" PRIu64
+		       " durable, %" PRIu64 " on their way\nproblems: %" PRId64
+		       "\n",
+		       strchr(spec, ':') + 1, state, names + inodes, lag,
+		       acked, sent - acked, problems);
+	}
+	return problem_each(k->store, id, show_problem, k, err);
 }
 
 static int show_all(struct client *k, struct err *err)
@@ -107,8 +133,7 @@ int status_show(struct client *k)
 	if (r == 0)
 		r = store_count_names(k->store, &names, &err);
 	if (r == 0) {
-		printf("source: %s\nentries: %" PRId64 "\n", k->src, names);
-		show_last_pass(k);
+		show_source(k, names);
 		r = show_all(k, &err);
 	}
 	if (r < 0)
@@ -120,22 +145,32 @@ int status_show(struct client *k)
 static int show_row(void *arg, int64_t time_s, const struct journal_row *row,
 		    int code, bool settled, struct err *err)
 {
-	static const char *const verbs[] = {
-		[JOURNAL_MKDIR] = "mkdir",   [JOURNAL_FILE] = "file",
-		[JOURNAL_SYMLINK] = "symlink", [JOURNAL_NODE] = "node",
-		[JOURNAL_LINK] = "link",     [JOURNAL_MOVE] = "move",
-		[JOURNAL_REMOVE] = "remove", [JOURNAL_META] = "meta",
-	};
+	const struct client *k = arg;
+	const char *verb = output_verb(row->op);
 	char when[32], path[8192], from[8192];
 
-	(void)arg;
 	(void)err;
-	if (row->op < JOURNAL_MKDIR || row->op > JOURNAL_META)
+	if (!verb)
 		return 0;
+	if (k->c->json) {
+		json_begin("journal");
+		json_number("time", time_s);
+		json_text("op", verb);
+		json_path(row->path);
+		if (row->op == JOURNAL_MOVE || row->op == JOURNAL_LINK)
+			json_name("from", row->from);
+		if (row->op == JOURNAL_FILE)
+			json_number("size", (int64_t)row->bytes);
+		json_text("state", code ? "failed" : settled ? "done" : "sent");
+		if (code)
+			json_text("code", err_name(code));
+		json_end();
+		return 0;
+	}
 	clock_format(time_s, when, sizeof(when));
 	log_escape(row->path.p, row->path.len, path, sizeof(path));
 	log_escape(row->from.p, row->from.len, from, sizeof(from));
-	printf("%s %-7s ", when, verbs[row->op]);
+	printf("%s %-7s ", when, verb);
 	if (row->op == JOURNAL_MOVE || row->op == JOURNAL_LINK)
 		printf("%s -> ", from);
 	printf("%s", row->path.len ? path : ".");
@@ -167,7 +202,7 @@ int status_log(struct client *k)
 	}
 	if (r >= 0)
 		r = journal_each(k->store, d.id, k->c->since,
-				 view_of(below, len), show_row, NULL, &err);
+				 view_of(below, len), show_row, k, &err);
 	if (r < 0)
 		output_error(&k->out, &err);
 	state_close(k);
