@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define REF_BYTES 12u
+#define PRUNE_ROWS 512u
 #define LIST_MAX (REF_BYTES << 20)
 
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len,
@@ -344,6 +345,52 @@ static int drop_relics(struct store *s, struct err *err)
 	return r < 0 ? r : db_changes(store_db(s)) > 0;
 }
 
+/* Versions of inodes that are nowhere any more: the next ones behind `last`. */
+static int lost_versions(struct store *s, int64_t last, int64_t *ids,
+			 size_t *count, struct err *err)
+{
+	struct sql *q = db_sql(
+		store_db(s),
+		"SELECT id FROM version WHERE id>?1 AND inode NOT IN"
+		" (SELECT id FROM inode) AND inode NOT IN"
+		" (SELECT inode FROM relic) ORDER BY id LIMIT 512",
+		err);
+	int r;
+
+	*count = 0;
+	if (!q)
+		return err->code;
+	db_int(q, 1, last);
+	while (*count < PRUNE_ROWS && (r = db_step(q, err)) > 0)
+		ids[(*count)++] = db_col_int(q, 0);
+	db_reset(q);
+	return *count == PRUNE_ROWS ? 0 : r;
+}
+
+static int drop_lost(struct store *s, struct err *err)
+{
+	int64_t ids[PRUNE_ROWS], last = 0;
+	size_t count, i;
+	int r;
+
+	do {
+		r = lost_versions(s, last, ids, &count, err);
+		for (i = 0; r >= 0 && i < count; i++) {
+			struct sql *q = db_sql(store_db(s),
+					       "SELECT id, list FROM version"
+					       " WHERE id=?1",
+					       err);
+
+			if (!q)
+				return err->code;
+			db_int(q, 1, ids[i]);
+			r = drop_first(s, q, err);
+			last = ids[i];
+		}
+	} while (r >= 0 && count > 0);
+	return r < 0 ? r : 0;
+}
+
 int index_prune(struct store *s, struct err *err)
 {
 	int r = db_begin(store_db(s), err);
@@ -351,16 +398,8 @@ int index_prune(struct store *s, struct err *err)
 	if (r < 0)
 		return r;
 	r = drop_relics(s, err);
-	while (r > 0) {
-		struct sql *q = db_sql(
-			store_db(s),
-			"SELECT id, list FROM version WHERE inode NOT IN"
-			" (SELECT id FROM inode) AND inode NOT IN"
-			" (SELECT inode FROM relic) LIMIT 1",
-			err);
-
-		r = q ? drop_first(s, q, err) : err->code;
-	}
+	if (r > 0)
+		r = drop_lost(s, err);
 	if (r == 0)
 		return db_commit(store_db(s), err);
 	db_rollback(store_db(s));
