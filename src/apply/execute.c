@@ -70,6 +70,11 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 
 	stage_name(n->tmp, tmp);
 	r = fsys_stat(dir, tmp, &st, err);
+	if (r < 0 && err->sys == ENOENT && replay) {
+		/* A helper of an earlier version had all of it there. */
+		dir = a->tmp_fd;
+		r = fsys_stat(dir, tmp, &st, err);
+	}
 	if (r < 0) /* in a replay it has its name already */
 		return err->sys == ENOENT && replay ? 0 : r;
 	r = spot_of(a, &n->op.path, &s, err);

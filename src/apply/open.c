@@ -231,14 +231,15 @@ static int open_own(struct apply *a, struct err *err)
 	a->position_fd = a->redo_fd < 0 ? -1 : own_file(a, "position", err);
 	if (a->position_fd < 0)
 		return cannot(a, PATH_PRIVATE " there cannot be used", err);
-	if (fresh && !a->no_sync) {
+	r = position_read(a, err);
+	/* Or what was made here was never synced, since we were killed. */
+	if (r == 0 && (fresh || !a->position.known) && !a->no_sync) {
 		r = fsys_sync(a->own_fd, err);
 		if (r == 0)
 			r = fsys_sync(a->dest_fd, err);
 		if (r < 0)
 			return cannot(a, "cannot be synced", err);
 	}
-	r = position_read(a, err);
 	if (r == 0)
 		r = commit_replay(a, err);
 	for (i = 0; r >= 0 && i < TMP_DIRS; i++)

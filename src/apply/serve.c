@@ -71,7 +71,7 @@ int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
 		return 0;
 	r = serve_number(a, MSG_PING, *silent, err);
 	*silent = 0;
-	return r < 0 ? r : serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
+	return r < 0 ? r : serve_flush(a, 0, err);
 }
 
 int serve_fail(struct apply *a, uint32_t index, int code, int sys,
