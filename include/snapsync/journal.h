@@ -47,6 +47,7 @@ int journal_write(struct store *s, struct dest *d, uint64_t batch,
 
 struct journal_settled {
 	uint64_t done, failed;
+	uint64_t left;		/* directories that hold what is not ours */
 	bool surprised;		/* the destination was not as the mirror says */
 };
 

@@ -168,11 +168,22 @@ static int verdict(struct client *k, struct err *err)
 	     k->pass.withheld != PASS_RESTLESS) ||
 	    ship_withheld(k->ship))
 		return err_set(err, ERR_LIMIT, "deletes were withheld");
-	if (n->drifted && k->c->dry)
+	if (k->c->action == ACTION_VERIFY && k->c->dry) {
+		r = pending(k, &left, err);
+		if (r < 0)
+			return r;
+		if (n->drifted || left > 0)
+			return err_set(err, ERR_PARTIAL,
+				       "drift at the destination: %" PRIu64
+				       ", differences from the source: "
+				       "%" PRId64 " (nothing was changed)",
+				       n->drifted, left);
+	}
+	if (n->unseen)
 		return err_set(err, ERR_PARTIAL,
-			       "drift at the destination: %" PRIu64
-			       " (nothing was changed)",
-			       n->drifted);
+			       "%" PRIu64 " entries of the destination could "
+			       "not be looked at: verify it again",
+			       n->unseen);
 	if (n->drifted > n->extras)
 		log_line(&k->out.log, LOG_WARN,
 			 "drift at the destination: %" PRIu64 ", %s",
@@ -257,6 +268,10 @@ static int begin(struct client *k, struct err *err)
 		r = check_places(k, err);
 	if (r == 0)
 		r = state_exclude(k, err);
+	if (r == 0 && !k->c->dest) { /* it must be there */
+		r = state_open_read(k, err);
+		state_close(k);
+	}
 	if (r == 0)
 		r = state_open(k, err);
 	if (r == 0 && !k->c->dest)

@@ -242,7 +242,7 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 
 static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 {
-	struct journal_settled settled = {0, 0, false};
+	struct journal_settled settled = {.surprised = false};
 	int r = 0;
 
 	if (batch > h->d->sent || batch <= h->d->acked ||
@@ -261,6 +261,8 @@ static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 	}
 	h->fail_count = 0;
 	h->counts.failed += settled.failed;
+	if (h->o.verify)
+		h->counts.extras += settled.left;
 	h->surprised = h->surprised || settled.surprised;
 	return r;
 }

@@ -9,7 +9,7 @@ void drift_tell(struct ship *h, struct buf *dir, enum ship_drift kind,
 	struct err ignored;
 	size_t before = dir->len;
 
-	if (!h->o.verify)
+	if (!h->o.verify || h->told)
 		return;
 	h->counts.drifted++;
 	if (kind == SHIP_EXTRA && !h->o.delete_extras)
@@ -19,6 +19,44 @@ void drift_tell(struct ship *h, struct buf *dir, enum ship_drift kind,
 	h->o.drift(h->o.report_arg, kind, type, view_of(dir->data, dir->len),
 		   what);
 	dir->len = before;
+}
+
+void drift_unseen(struct ship *h, const struct buf *dir, struct view name)
+{
+	char path[4096], last[1024];
+
+	if (!h->o.verify || h->told)
+		return;
+	h->counts.unseen++;
+	log_escape(dir->data, dir->len, path, sizeof(path));
+	log_escape(name.p, name.len, last, sizeof(last));
+	log_line(h->o.log, LOG_ERROR,
+		 "%s%s%s: cannot be looked at at the destination", path,
+		 dir->len && name.len ? "/" : dir->len || name.len ? "" : ".",
+		 last);
+}
+
+bool drift_same_time(struct fsys_time ours, struct fsys_time far)
+{
+	static const uint32_t units[] = {100, 1000, 1000000, 1000000000};
+	size_t i;
+
+	if (ours.s != far.s || ours.ns == far.ns)
+		return ours.s == far.s;
+	for (i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (far.ns == ours.ns - ours.ns % units[i])
+			return true;
+	return false;
+}
+
+bool drift_same_mode(const struct ship *h, const struct attr *a,
+		     const struct attr *far)
+{
+	unsigned mask = remote_welcome(h->remote)->flags & MSG_WELCOME_CHOWN
+				? 07777
+				: 01777;
+
+	return (a->mode & mask) == (far->mode & mask);
 }
 
 /* In what do they differ?  Times of directories change with what is in them,
@@ -36,9 +74,9 @@ void drift_what(const struct ship *h, const struct attr *a,
 		 !hash_equal(&a->hash, &far->hash))
 		words[n++] = "content";
 	if (timed && a->mtime.ns != UINT32_MAX &&
-	    (a->mtime.s != far->mtime.s || a->mtime.ns != far->mtime.ns))
+	    !drift_same_time(a->mtime, far->mtime))
 		words[n++] = "time";
-	if (a->type != FSYS_SYMLINK && a->mode != far->mode)
+	if (a->type != FSYS_SYMLINK && !drift_same_mode(h, a, far))
 		words[n++] = "mode";
 	if (h->o.same_owners &&
 	    remote_welcome(h->remote)->flags & MSG_WELCOME_CHOWN) {

@@ -101,8 +101,8 @@ static bool same_content(const struct attr *a, const struct attr *far)
 		if (far->hashed && a->hashed &&
 		    !hash_equal(&far->hash, &a->hash))
 			return false;
-		return a->size == far->size && a->mtime.s == far->mtime.s &&
-		       a->mtime.ns == far->mtime.ns;
+		return a->size == far->size &&
+		       drift_same_time(a->mtime, far->mtime);
 	case FSYS_SYMLINK:
 		return a->hashed && far->hashed &&
 		       hash_equal(&a->hash, &far->hash);
@@ -132,6 +132,10 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 		there.uid = a->uid;
 		there.gid = a->gid;
 	}
+	if (drift_same_time(a->mtime, there.mtime))
+		there.mtime = a->mtime;
+	if (h->o.verify && drift_same_mode(h, a, &there))
+		there.mode = a->mode;
 	if (a->type == FSYS_FILE && !it->a.hashed && same_content(a, &it->a)) {
 		there.hashed = a->hashed;
 		there.hash = a->hash;
@@ -212,8 +216,10 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 		if (!replaces && at.parent > 0)
 			drift_tell(l->h, &l->dir, SHIP_EXTRA, &at, it->a.type,
 				   "");
-		if (!h->o.delete_extras)
+		if (!h->o.delete_extras) {
+			h->counts.extras += replaces && !h->told;
 			return 0;
+		}
 		l->extras++;
 		return is_stranger(l, at, it, err);
 	}
@@ -267,6 +273,10 @@ static int known_item(struct listing *l, const struct name_row *m,
 			    : links_agree(l, it, m->inode, nlink, err);
 		if (r > 0 && (a.type == FSYS_DIR || a.type == FSYS_FILE ||
 			      same_content(&a, &it->a))) {
+			if (h->o.checksum && a.type == FSYS_FILE &&
+			    !it->a.hashed)
+				drift_unseen(h, &l->dir,
+					     view_of(it->at.name, it->at.len));
 			drift_what(l->h, &a, &it->a, what, sizeof(what));
 			if (*what)
 				drift_tell(l->h, &l->dir, SHIP_CHANGED, &m->at,
@@ -309,8 +319,10 @@ static int settle_dir(struct listing *l, struct err *err)
 		return err->code;
 	*seen = !l->unreadable;
 	l->some_unreadable = l->some_unreadable || l->unreadable;
-	if (l->unreadable)
+	if (l->unreadable) {
+		drift_unseen(l->h, &l->dir, view_of("", 0));
 		return 0;
+	}
 	if (l->count)
 		qsort(l->items, l->count, sizeof(*l->items), by_name);
 	name_list_init(&names);
@@ -443,6 +455,16 @@ static int limit_extras(struct listing *l, struct err *err)
 	return mirror_drop_strangers(l->h->s, l->h->d->id, err);
 }
 
+/* The position is the journal's, so the limbo holds what it says: as if it
+ * could not be listed. */
+static int keep_limbo(struct listing *l, struct err *err)
+{
+	if (!map_put_u64(&l->seen, (uint64_t)STORE_LIMBO, NULL, err))
+		return err->code;
+	l->some_unreadable = true;
+	return 0;
+}
+
 int reconcile(struct ship *h, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1};
@@ -467,12 +489,14 @@ int reconcile(struct ship *h, struct err *err)
 	} else if (r == 0) {
 		r = err->code;
 	}
+	if (r == 0 && h->explained)
+		r = keep_limbo(&l, err);
 	if (r == 0)
 		r = forget_unseen(h, &l.seen, l.some_unreadable, err);
 	if (r == 0)
 		r = limit_extras(&l, err);
-	/* The root itself is not listed. */
-	if (r == 0 && (!h->o.verify || h->counts.drifted || !h->d->known))
+	/* The root itself is not listed: it gets what it should have. */
+	if (r == 0 && !(h->o.verify && h->o.dry))
 		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);
 	if (r == 0) {
 		h->d->known = true;
@@ -482,6 +506,8 @@ int reconcile(struct ship *h, struct err *err)
 		r = db_commit(store_db(h->s), err);
 	else
 		db_rollback(store_db(h->s));
+	h->told = true;
+	h->explained = false;
 	map_release(&l.dirs);
 	map_release(&l.inodes);
 	map_release(&l.seen);

@@ -140,7 +140,7 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 static int settle_position(struct ship *h, const struct msg_welcome *w,
 			   bool *explained, struct err *err)
 {
-	struct journal_settled settled = {0, 0, false};
+	struct journal_settled settled = {.surprised = false};
 	struct dest *d = h->d;
 	bool gap = w->position > d->acked + 1;
 	int r = 0;
@@ -173,6 +173,18 @@ static void adopt_position(struct ship *h, const struct msg_welcome *w)
 		h->d->acked = h->d->sent = w->position;
 }
 
+static int drop_strangers(struct ship *h, struct err *err)
+{
+	int r = db_begin(store_db(h->s), err);
+
+	if (r == 0)
+		r = mirror_drop_strangers(h->s, h->d->id, err);
+	if (r == 0)
+		return db_commit(store_db(h->s), err);
+	db_rollback(store_db(h->s));
+	return r;
+}
+
 int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 {
 	const struct msg_welcome *w;
@@ -189,6 +201,10 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 		adopt_position(h, w);
 	if (r == 0)
 		r = journal_forget(h->s, h->d, err);
+	/* What an earlier run with --delete had still to remove. */
+	if (r == 0 && !h->o.delete_extras)
+		r = drop_strangers(h, err);
+	h->explained = explained;
 	if (r == 0 && (h->o.verify || !(explained && h->d->known))) {
 		if (h->d->known && !explained)
 			log_line(h->o.log, LOG_WARN,
@@ -291,6 +307,7 @@ int ship_run(struct ship *h, struct err *err)
 		log_line(h->o.log, LOG_WARN,
 			 "the destination was changed by somebody else: "
 			 "comparing it by a listing");
+		h->explained = false;
 		r = reconcile(h, err);
 	}
 	if (r == 0 && !h->o.dry) {

@@ -160,6 +160,8 @@ struct ship {
 	struct map owners;	/* uid or gid already told */
 	uint64_t restless;
 	uint64_t extras_kept;
+	bool explained;		/* the limbo holds what the journal says */
+	bool told;		/* verify: its lines, once in a run */
 	struct buf scratch;
 	struct note *notes;
 	size_t note_count, note_cap;
@@ -355,6 +357,12 @@ int forget_unseen(struct ship *h, const struct map *listed, bool some_unreadable
  * left; what: what differs. */
 void drift_tell(struct ship *h, struct buf *dir, enum ship_drift kind,
 		const struct place *at, enum fsys_type type, const char *what);
+/* It cannot be looked at there. */
+void drift_unseen(struct ship *h, const struct buf *dir, struct view name);
+/* Is the far time what is left of ours on a file system that stores no better? */
+bool drift_same_time(struct fsys_time ours, struct fsys_time far);
+/* Modes that differ by more than what a helper without privileges may not set. */
+bool drift_same_mode(const struct ship *h, const struct attr *a, const struct attr *far);
 /* In what do they differ?  "" or such as "size, mode". */
 void drift_what(const struct ship *h, const struct attr *a, const struct attr *far,
 		char *out, size_t size);

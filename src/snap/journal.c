@@ -275,6 +275,7 @@ static int failed(struct settle *t, const struct journal_row *row,
 				 (int)path.len, (const char *)path.p,
 				 row->from.len ? " (see .snapsync/limbo there)"
 					       : "");
+			t->out->left++;
 			return effect(t, row, err);
 		}
 	}

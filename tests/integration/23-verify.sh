@@ -12,7 +12,7 @@ lines() { printf '%s' "$out" | grep -c '^\*'; }
 verify() { run_sync --verify "$@"; }
 fresh
 verify "$S" "$D"; is "nothing drifted: 0" $rc 0; is "and nothing is said" "$out$errors" ""
-verify --stats "$S" "$D"; is "nor sent" "$(stat_of 'Operations sent')" 0
+verify --stats "$S" "$D"; is "nor sent, but for the root itself" "$(stat_of 'Operations sent')" 1
 echo x >>"$D/a"; chmod 600 "$D/b"; rm "$D/sub/d"; touch -d 2001-01-01 "$D/keep/f"; rm "$D/link"; ln -s b "$D/link"
 echo extra >"$D/extra"; mkdir "$D/extradir"; echo 1 >"$D/extradir/1"; rm "$D/hard"; cp -p "$D/c" "$D/hard"; rm "$D/fifo"; echo >"$D/fifo"
 cp -a "$D" "$T/before"
@@ -56,4 +56,28 @@ run_sync "$S" "$T/other"; verify "$S"; is "two destinations, none given: 1" $rc 
 verify --interval 1 "$S" "$D"; is "with --interval: 1" $rc 1
 verify; is "nothing: 1" $rc 1
 verify "$T/nowhere" "$D"; is "no source: 3" $rc 3
+# What could not be looked at is no success.
+if [ "$(id -u)" = 0 ]; then
+	fresh; chown -R nobody "$T"; chmod 755 "$T"; rm "$D/sub/deep/e"; chmod 000 "$D/sub"
+	as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$SNAPSYNC" --state-dir "$T/state" "$@" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err"); }
+	as_nobody --verify "$S" "$D"; is "an unreadable directory there: 23" $rc 23; like "is named" "$errors" 'sub: cannot be looked at'
+	as_nobody --verify "$S" "$D"; is "then it can be: 0" $rc 0; ok "what was hidden is right" cmp "$S/sub/deep/e" "$D/sub/deep/e"
+	chmod 000 "$D/a"; as_nobody --verify -c "$S" "$D"; is "-c and an unreadable file: 23" $rc 23; as_nobody --verify -c "$S" "$D"; is "then 0" $rc 0
+	chown -R root "$T"
+fi
+# -n says 23 whatever the reason.
+fresh; mv "$D" "$T/away"; verify -n "$S" "$D"; is "-n, no destination: 23" $rc 23; mv "$T/away" "$D"; echo new >"$S/new"; verify -n "$S" "$D"; is "-n, not sent yet: 23" $rc 23
+rm -rf "$T/state" "$D"; cp -a "$S" "$D"; run_sync "$S" "$D"; verify -c -n "$S" "$D"; is "-n -c, adopted and right: 0" $rc 0; flip "$D/a"; verify -c -n "$S" "$D"; is "-n -c, adopted and flipped: 23" $rc 23
+# What --delete had still to do is not done without it.
+fresh; echo 1 >"$D/mine"; need strace
+strace -f -o /dev/null -e trace=unlinkat -P "$D/mine" -P "$D" -e inject=unlinkat:signal=KILL:when=1 "$SNAPSYNC" --state-dir "$T/state" --verify --delete "$S" "$D" >/dev/null 2>&1
+: >"$D/.snapsync/redo"; echo 2 >"$D/mine"; run_sync "$S" "$D"; ok "a plain run leaves extras alone" test -f "$D/mine"
+# A directory that stays, since it holds what is filtered.
+fresh; mkdir "$D/e"; touch "$D/e/a.o" "$D/e/b"; verify --delete --exclude '*.o' "$S" "$D"; is "a directory that stays: 23" $rc 23; ok "it does" test -f "$D/e/a.o"
+# One line each, also where it has to be listed twice.
+fresh; touch "$D/extra"; rm "$D/a"; mkdir "$D/a"; touch "$D/a/mine"; verify "$S" "$D"; is "extra: once" "$(printf '%s\n' "$out" | grep -c '\*extra ')" 1
+# A long silence is broken.
+fresh; truncate -s 3G "$S/big"; mkdir -p "$D"; cp -p --sparse=always "$S/big" "$D/big"; run_sync "$S" "$D"
+printf '#!/bin/sh\nexec strace -o %s/said -e trace=write,sendto "%s/snapsync-helper" "$@"\n' "$T" "$BUILD" >"$T/traced"; chmod +x "$T/traced"
+run_sync --verify -c --helper-path "$T/traced" "$S" "$D"; ok "hashing 3 GB it says that it is there: $(grep -c . "$T/said")" test "$(grep -c . "$T/said")" -gt 40
 finish
