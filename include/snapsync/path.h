@@ -30,6 +30,9 @@ bool path_next(struct view *rest, struct view *name);
 void path_split(struct view path, struct view *parent, struct view *name);
 /* '/' (unless b is empty) and name behind b. */
 int path_push(struct buf *b, const void *name, size_t len, struct err *err);
+/* The directory at the end of the path below dirfd, component by component,
+ * through no symbolic link: a descriptor of its own; "" is a copy of dirfd. */
+int path_open_dir(int dirfd, struct view path, struct err *err);
 /* Cut the last component off. */
 void path_pop(struct buf *b);
 

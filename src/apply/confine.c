@@ -87,8 +87,8 @@ int confine_dir(struct apply *a, enum msg_area area, struct view path,
 		struct cached_dir **out, struct err *err)
 {
 	struct cached_dir *c = nearest(a, area, path);
-	struct view rest = path, name;
-	int fd, next;
+	struct view rest = path;
+	int fd;
 
 	if (!c || c->path.len < path.len) {
 		int from = c ? c->fd
@@ -96,16 +96,7 @@ int confine_dir(struct apply *a, enum msg_area area, struct view path,
 
 		if (c)
 			view_bytes(&rest, c->path.len + (c->path.len != 0));
-		fd = fsys_dup(from, err);
-		while (fd >= 0 && path_next(&rest, &name)) {
-			char one[PATH_NAME_MAX + 1];
-
-			snprintf(one, sizeof(one), "%.*s", (int)name.len,
-				 (const char *)name.p);
-			next = fsys_open_dir(fd, one, false, err);
-			fsys_close(fd);
-			fd = next;
-		}
+		fd = path_open_dir(from, rest, err);
 		if (fd < 0)
 			return fd;
 		c = keep(a, area, path, fd, err);

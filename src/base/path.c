@@ -1,6 +1,9 @@
 #include "snapsync/path.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "snapsync/fsys.h"
 
 bool path_name_ok(const void *name, size_t len)
 {
@@ -68,4 +71,20 @@ void path_pop(struct buf *b)
 		b->len--;
 	if (b->len > 0)
 		b->len--;
+}
+
+int path_open_dir(int dirfd, struct view path, struct err *err)
+{
+	char one[PATH_NAME_MAX + 1];
+	struct view name;
+	int next, fd = fsys_dup(dirfd, err);
+
+	while (fd >= 0 && path_next(&path, &name)) {
+		snprintf(one, sizeof(one), "%.*s", (int)name.len,
+			 (const char *)name.p);
+		next = fsys_open_dir(fd, one, false, err);
+		fsys_close(fd);
+		fd = next;
+	}
+	return fd;
 }

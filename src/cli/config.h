@@ -33,7 +33,8 @@ struct config {
 	int dry, itemize, verbose, quiet, stats, human;
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
 	int size_only, json;
-	struct alter alter;	/* --chmod, --chown */
+	struct alter altered;	/* --chmod, --chown ... */
+	const struct alter *alter;	/* ... or NULL without */
 	int numeric_ids, no_sync, accept_new;
 	int pack;		/* REMOTE_PACK_... or a level */
 	int64_t max_delete;

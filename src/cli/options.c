@@ -135,12 +135,14 @@ static int set_rate(struct config *c, const char *value, struct err *err)
 
 static int set_chmod(struct config *c, const char *value, struct err *err)
 {
-	return alter_chmod(&c->alter, value, err);
+	c->alter = &c->altered;
+	return alter_chmod(&c->altered, value, err);
 }
 
 static int set_chown(struct config *c, const char *value, struct err *err)
 {
-	return alter_chown(&c->alter, value, err);
+	c->alter = &c->altered;
+	return alter_chown(&c->altered, value, err);
 }
 
 static int add_exclude(struct config *c, const char *value, struct err *err)

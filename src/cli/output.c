@@ -232,12 +232,6 @@ void output_report(void *arg, const struct ship_report *r)
 void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
 		  struct view path, const char *what)
 {
-	static const char *const words[] = {
-		[SHIP_MISSING] = "*missing   ",
-		[SHIP_CHANGED] = "*changed   ",
-		[SHIP_REPLACED] = "*replaced  ",
-		[SHIP_EXTRA] = "*extra     ",
-	};
 	static const char *const kinds[] = {
 		[SHIP_MISSING] = "missing", [SHIP_CHANGED] = "changed",
 		[SHIP_REPLACED] = "replaced", [SHIP_EXTRA] = "extra",
@@ -246,7 +240,7 @@ void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
 	char line[8400], name[8192];
 
 	escape(path, name, sizeof(name));
-	snprintf(line, sizeof(line), "%s %s%s%s%s%s", words[kind], name,
+	snprintf(line, sizeof(line), "*%-10s %s%s%s%s%s", kinds[kind], name,
 		 type == FSYS_DIR ? "/" : "", *what ? " (" : "", what,
 		 *what ? ")" : "");
 	to_log_file(o, line);

@@ -58,7 +58,7 @@ static void fetch_all(struct ahead *a, const struct buf *list, unsigned page)
 			continue;
 		}
 		fsys_close(dir);
-		dir = send_open_dir(a->root_fd, view_of(p + 1, strlen(p + 1)),
+		dir = path_open_dir(a->root_fd, view_of(p + 1, strlen(p + 1)),
 				    &ignored);
 	}
 	fsys_close(dir);

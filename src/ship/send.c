@@ -21,23 +21,6 @@
 
 #define SPARSE_BYTES 65536u	/* -S: zeros of this length become a hole */
 
-int send_open_dir(int root_fd, struct view path, struct err *err)
-{
-	struct view name;
-	int next, fd = fsys_dup(root_fd, err);
-
-	while (fd >= 0 && path_next(&path, &name)) {
-		char one[PATH_NAME_MAX + 1];
-
-		snprintf(one, sizeof(one), "%.*s", (int)name.len,
-			 (const char *)name.p);
-		next = fsys_open_dir(fd, one, false, err);
-		fsys_close(fd);
-		fd = next;
-	}
-	return fd;
-}
-
 /* Descriptor of a source directory, by S's path; kept for the next file. */
 static int source_dir(struct ship *h, int64_t parent, struct err *err)
 {
@@ -55,7 +38,7 @@ static int source_dir(struct ship *h, int64_t parent, struct err *err)
 	if (r == 0)
 		r = err_sys(err, ERR_VANISHED, ENOENT, "directory");
 	fd = r < 0 ? r
-		   : send_open_dir(h->root_fd, view_of(path.data, path.len),
+		   : path_open_dir(h->root_fd, view_of(path.data, path.len),
 				   err);
 	buf_release(&path);
 	if (fd >= 0) {

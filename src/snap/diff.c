@@ -226,30 +226,22 @@ static int still_there(struct pass *p, const struct name_row *old,
 		       const struct inode_row *row, uint64_t st_dev,
 		       struct err *err)
 {
-	struct buf path;
-	struct view rest, name;
+	char one[PATH_NAME_MAX + 1] = "";
+	struct view parent, name;
 	struct fsys_stat st;
-	int r, fd, next;
+	struct buf path;
+	int r, fd = -1;
 
 	buf_init(&path, 1 << 20);
 	r = store_path(p->s, old->at, &path, err);
-	fd = r > 0 ? fsys_dup(p->root_fd, err) : -1;
-	rest = view_of(path.data, path.len);
-	r = 0;
-	while (fd >= 0 && path_next(&rest, &name)) {
-		char one[PATH_NAME_MAX + 1];
-
+	if (r > 0) {
+		path_split(view_of(path.data, path.len), &parent, &name);
 		snprintf(one, sizeof(one), "%.*s", (int)name.len,
 			 (const char *)name.p);
-		if (rest.len == 0) {
-			r = fsys_stat(fd, one, &st, err) == 0 &&
-			    st.ino == row->ino && st.dev == st_dev;
-			break;
-		}
-		next = fsys_open_dir(fd, one, false, err);
-		fsys_close(fd);
-		fd = next;
+		fd = path_open_dir(p->root_fd, parent, err);
 	}
+	r = fd >= 0 && fsys_stat(fd, one, &st, err) == 0 &&
+	    st.ino == row->ino && st.dev == st_dev;
 	fsys_close(fd);
 	buf_release(&path);
 	return r;
@@ -546,7 +538,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 				    "it are withheld)",
 				    err);
 	}
-	for (i = 0; i < dir->count; i++)
+	for (i = 0; p->o->alter && i < dir->count; i++)
 		alter_stat(p->o->alter, &dir->entries[i].st);
 	if (dir->cookie == STORE_ROOT)
 		p->root_empty = dir->count == 0 && dir->hidden == 0;
