@@ -465,7 +465,7 @@ static int keep_limbo(struct listing *l, struct err *err)
 	return 0;
 }
 
-int reconcile(struct ship *h, struct err *err)
+int reconcile(struct ship *h, bool explained, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1};
 	struct found_dir *root;
@@ -489,7 +489,7 @@ int reconcile(struct ship *h, struct err *err)
 	} else if (r == 0) {
 		r = err->code;
 	}
-	if (r == 0 && h->explained)
+	if (r == 0 && explained)
 		r = keep_limbo(&l, err);
 	if (r == 0)
 		r = forget_unseen(h, &l.seen, l.some_unreadable, err);
@@ -507,7 +507,6 @@ int reconcile(struct ship *h, struct err *err)
 	else
 		db_rollback(store_db(h->s));
 	h->told = true;
-	h->explained = false;
 	map_release(&l.dirs);
 	map_release(&l.inodes);
 	map_release(&l.seen);

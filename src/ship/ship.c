@@ -204,13 +204,12 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	/* What an earlier run with --delete had still to remove. */
 	if (r == 0 && !h->o.delete_extras)
 		r = drop_strangers(h, err);
-	h->explained = explained;
 	if (r == 0 && (h->o.verify || !(explained && h->d->known))) {
 		if (h->d->known && !explained)
 			log_line(h->o.log, LOG_WARN,
 				 "the destination is not at the position it "
 				 "was left at: comparing it by a listing");
-		r = reconcile(h, err);
+		r = reconcile(h, explained, err);
 	}
 	if (r == 0 && !h->o.dry)
 		h->sink = remote_sink(remote);
@@ -307,8 +306,7 @@ int ship_run(struct ship *h, struct err *err)
 		log_line(h->o.log, LOG_WARN,
 			 "the destination was changed by somebody else: "
 			 "comparing it by a listing");
-		h->explained = false;
-		r = reconcile(h, err);
+		r = reconcile(h, false, err);
 	}
 	if (r == 0 && !h->o.dry) {
 		r = index_has_relics(h->s, err);

@@ -160,7 +160,6 @@ struct ship {
 	struct map owners;	/* uid or gid already told */
 	uint64_t restless;
 	uint64_t extras_kept;
-	bool explained;		/* the limbo holds what the journal says */
 	bool told;		/* verify: its lines, once in a run */
 	struct buf scratch;
 	struct note *notes;
@@ -258,8 +257,6 @@ enum send_result {
 bool send_same_stat(const struct fsys_stat *a, const struct fsys_stat *b);
 /* Is it what the snapshot speaks of? */
 bool send_is_row(const struct fsys_stat *st, const struct inode_row *row);
-/* A directory of the source, component by component, through no link. */
-int send_open_dir(int root_fd, struct view path, struct err *err);
 /* Read the source's file under a name of S.  have: what the destination has
  * of this inode, or NULL.  Returns enum send_result or an error. */
 int send_file(struct ship *h, struct place at, const struct inode_row *row,
@@ -368,6 +365,7 @@ void drift_what(const struct ship *h, const struct attr *a, const struct attr *f
 		char *out, size_t size);
 
 /* reconcile.c */
-int reconcile(struct ship *h, struct err *err);
+/* explained: the position is the journal's, so the limbo holds what it says. */
+int reconcile(struct ship *h, bool explained, struct err *err);
 
 #endif
