@@ -33,14 +33,15 @@ struct chunk_list {
 	size_t count, cap;
 };
 
+#define INDEX_REF_BYTES 12u	/* of each chunk in the database */
+
 struct index_hit {
-	int64_t version, inode;
-	struct hash hash;	/* of the whole version */
-	uint64_t at;		/* offset of the chunk */
-	uint32_t len;
+	int64_t inode;
+	struct hash hash;	/* of its version */
 };
 
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len, struct err *err);
+int chunk_list_decode(struct chunk_list *l, struct view v, struct err *err);
 void chunk_list_release(struct chunk_list *l);
 
 /* Older versions of the inode go that no destination has. */
@@ -48,6 +49,8 @@ int index_put(struct store *s, int64_t inode, const struct hash *hash, const str
 int index_get(struct store *s, int64_t inode, const struct hash *hash, struct chunk_list *l, struct err *err);
 /* How this content was cut, whosever it was: 1. */
 int index_bits(struct store *s, const struct hash *hash, unsigned *bits, struct err *err);
+/* Versions that the destination may have, of inodes that have or had such a
+ * chunk: whether this version has it, and where, its list says. */
 int index_find(struct store *s, int64_t dest, uint64_t key, struct index_hit hits[INDEX_HITS], size_t *count, struct err *err);
 /* Inodes that the destination may have with this content. */
 int index_whole(struct store *s, int64_t dest, const struct hash *hash, uint64_t size,

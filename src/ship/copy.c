@@ -16,6 +16,7 @@ static void forget(struct source *s)
 	chunk_list_release(&s->list);
 	buf_release(&s->path);
 	free(s->ends);
+	free(s->spots);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -143,19 +144,42 @@ static int source_of(struct ship *h, int64_t inode, const struct hash *hash,
 	return r < 0 ? r : 0;
 }
 
-static size_t position(const struct source *s, uint64_t at)
+static int compare(const void *a, const void *b)
 {
-	size_t low = 0, high = s->list.count;
+	const struct spot *x = a, *y = b;
 
-	while (low < high) { /* the first that ends behind `at` */
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Where the list has such a chunk first: 1, and it is the next one. */
+static int seek(struct source *s, uint64_t key, struct err *err)
+{
+	size_t i, low = 0, high = s->list.count;
+
+	if (!s->spots) {
+		s->spots = malloc((high ? high : 1) * sizeof(*s->spots));
+		if (!s->spots)
+			return err_set(err, ERR_MEMORY, "out of memory");
+		for (i = 0; i < high; i++) {
+			s->spots[i].key = s->list.v[i].key;
+			s->spots[i].at = i;
+		}
+		qsort(s->spots, high, sizeof(*s->spots), compare);
+	}
+	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (s->ends[mid] > at)
-			high = mid;
-		else
+		if (s->spots[mid].key < key)
 			low = mid + 1;
+		else
+			high = mid;
 	}
-	return low;
+	if (low == s->list.count || s->spots[low].key != key)
+		return 0;
+	s->next = s->spots[low].at;
+	return 1;
 }
 
 static bool is_next(const struct source *s, uint64_t key, uint32_t len)
@@ -181,6 +205,22 @@ static bool take(struct ship *h, struct source *s, uint64_t *at)
 	return true;
 }
 
+size_t copy_expect(const struct ship *h, unsigned bits, uint64_t *key)
+{
+	const struct source *s = NULL;
+	size_t i;
+
+	for (i = 0; i < SOURCES; i++)
+		if (h->sources[i].used && h->sources[i].used == h->source_clock)
+			s = &h->sources[i];
+	/* The last one was cut by the end of its file. */
+	if (!s || !s->usable || s->list.bits != bits ||
+	    s->next + 1 >= s->list.count || s->list.v[s->next].key == INDEX_HOLE)
+		return 0;
+	*key = s->list.v[s->next].key;
+	return s->list.v[s->next].len;
+}
+
 int copy_find(struct ship *h, uint64_t key, uint32_t len,
 	      struct source **source, uint64_t *at, struct err *err)
 {
@@ -199,12 +239,12 @@ int copy_find(struct ship *h, uint64_t key, uint32_t len,
 	for (i = 0; r == 0 && i < n; i++) {
 		struct source *s;
 
-		if (hits[i].len != len)
-			continue;
 		r = source_of(h, hits[i].inode, &hits[i].hash, &s, err);
-		if (r < 0 || !s->usable)
+		if (r == 0 && s->usable)
+			r = seek(s, key, err);
+		if (r <= 0)
 			continue;
-		s->next = position(s, hits[i].at);
+		r = 0;
 		if (!is_next(s, key, len) || !take(h, s, at))
 			continue;
 		*source = s;

@@ -118,6 +118,28 @@ static int add_copy(struct ship *h, struct source *s, uint64_t at,
 	return r;
 }
 
+/* Length and key of the next chunk.  Where the file goes on as the version that
+ * was copied from last, its cut is known: only the hash is to be made. */
+static size_t next_chunk(struct ship *h, const unsigned char *p, size_t len,
+			 uint64_t *key)
+{
+	struct emit *e = h->emit;
+	uint64_t expected = 0;
+	size_t n = e->looking ? copy_expect(h, e->size.bits, &expected) : 0;
+	struct hash hash;
+
+	if (n > 0 && n <= len) {
+		hash = hash_of(p, n, store_seed(h->s));
+		*key = hash_half(&hash);
+		if (*key == expected)
+			return n;
+	}
+	n = chunker_cut(&e->chunker, &e->size, p, len);
+	hash = hash_of(p, n, store_seed(h->s));
+	*key = hash_half(&hash);
+	return n;
+}
+
 /* Chunks of p; all of it if it is the last.  *used: how far. */
 static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 	       size_t *used, struct err *err)
@@ -126,13 +148,10 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 	size_t at = 0, literal = 0, n;
 	struct source *source;
 	uint64_t from, key;
-	struct hash hash;
 	int r = 0;
 
 	while (r == 0 && (len - at >= e->size.max || (last && at < len))) {
-		n = chunker_cut(&e->chunker, &e->size, p + at, len - at);
-		hash = hash_of(p + at, n, store_seed(h->s));
-		key = hash_half(&hash);
+		n = next_chunk(h, p + at, len - at, &key);
 		r = chunk_list_add(&e->list, key, (uint32_t)n, err);
 		if (r == 0 && e->looking && e->cut_at >= e->skip_to)
 			r = copy_find(h, key, (uint32_t)n, &source, &from,

@@ -13,6 +13,7 @@ struct remote {
 	struct remote_options o;
 	struct buf in, out;
 	size_t out_at;		/* of out, handed on already */
+	uint64_t held_back;	/* bytes that the COPYs since the last push are for */
 	size_t plain_to;	/* ... and up to here it shall go as it is */
 	struct buf wire;	/* a PACK on its way */
 	size_t wire_at;

@@ -5,6 +5,7 @@
 
 #define OUT_FLUSH (256u * 1024u)	/* bytes that wait before they are handed over */
 #define OUT_FULL (1024u * 1024u)	/* ... and before somebody waits for the link */
+#define COPY_FLUSH (8u << 20)	/* bytes of work that a few short frames may hold back */
 
 /* A frame of at most `size` payload bytes begins; credit is there for it. */
 int remote_begin(struct remote *r, enum msg_type type, unsigned stream,
@@ -106,7 +107,13 @@ static int sink_copy(struct sink *k, const struct msg_copy *m,
 
 	if (e == 0)
 		e = msg_put_copy(&of(k)->out, m, err);
-	return e < 0 ? e : remote_end(of(k), &mark, err);
+	if (e == 0)
+		e = remote_end(of(k), &mark, err);
+	of(k)->held_back += m->length;
+	if (e < 0 || of(k)->held_back < COPY_FLUSH)
+		return e;
+	of(k)->held_back = 0;
+	return remote_push(of(k), err);
 }
 
 static int sink_stage_end(struct sink *k, uint64_t id,

@@ -58,6 +58,11 @@ struct t_dir {
 #define SOURCES 4u
 
 /* Something the destination has, to copy from. */
+struct spot {
+	uint64_t key;
+	size_t at;		/* in the list */
+};
+
 struct source {
 	int64_t inode;
 	struct hash hash;
@@ -65,6 +70,7 @@ struct source {
 	struct buf path;
 	struct chunk_list list;
 	uint64_t *ends;		/* offset behind each of them */
+	struct spot *spots;	/* each of them, by key; made when needed */
 	size_t next;		/* chunk that comes behind the last one taken */
 	uint64_t used;		/* last time, by a counter; 0 free */
 };
@@ -271,6 +277,8 @@ void copy_forget(struct ship *h);
 /* Where the helper has this inode, after the last COMMIT: 1. */
 int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err);
 /* A chunk that the destination has: 1, where. */
+/* What most likely comes next, if content was cut like this: its length, or 0. */
+size_t copy_expect(const struct ship *h, unsigned bits, uint64_t *key);
 int copy_find(struct ship *h, uint64_t key, uint32_t len, struct source **source, uint64_t *at, struct err *err);
 /* A file with exactly this content: 1, its path. */
 int copy_find_whole(struct ship *h, const struct hash *hash, uint64_t size, int64_t *inode, struct buf *path, struct err *err);

@@ -1,5 +1,9 @@
 #include "schema.h"
 
+#define CHUNK_TABLE                                                            \
+	"CREATE TABLE chunk(key INTEGER NOT NULL, inode INTEGER NOT NULL,"     \
+	" PRIMARY KEY(key, inode)) WITHOUT ROWID;"
+
 const char schema_text[] =
 	"CREATE TABLE config(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE device(id INTEGER PRIMARY KEY, st_dev INTEGER NOT NULL,"
@@ -17,7 +21,9 @@ const char schema_text[] =
 	"CREATE TABLE dir(inode INTEGER PRIMARY KEY, print BLOB);"
 	"CREATE TABLE dest(id INTEGER PRIMARY KEY, spec TEXT NOT NULL UNIQUE,"
 	" pair BLOB NOT NULL, known INTEGER NOT NULL, acked INTEGER NOT NULL,"
-	" sent INTEGER NOT NULL, behind INTEGER NOT NULL DEFAULT 0);"
+	" sent INTEGER NOT NULL, behind INTEGER NOT NULL DEFAULT 0,"
+	" acked_tag INTEGER NOT NULL DEFAULT 0,"
+	" tag INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE dest_name(dest INTEGER NOT NULL, parent INTEGER NOT NULL,"
 	" name BLOB NOT NULL, inode INTEGER NOT NULL, type INTEGER NOT NULL,"
 	" PRIMARY KEY(dest, parent, name)) WITHOUT ROWID;"
@@ -41,9 +47,7 @@ const char schema_text[] =
 	" hash BLOB NOT NULL, bits INTEGER NOT NULL, list BLOB NOT NULL,"
 	" UNIQUE(inode, hash));"
 	"CREATE INDEX version_hash ON version(hash);"
-	"CREATE TABLE chunk(key INTEGER NOT NULL, version INTEGER NOT NULL,"
-	" at INTEGER NOT NULL, length INTEGER NOT NULL,"
-	" PRIMARY KEY(key, version, at)) WITHOUT ROWID;"
+	CHUNK_TABLE
 	"CREATE TABLE relic(dest INTEGER NOT NULL, inode INTEGER NOT NULL,"
 	" hash BLOB NOT NULL, size INTEGER NOT NULL,"
 	" PRIMARY KEY(dest, inode)) WITHOUT ROWID;"
@@ -53,4 +57,12 @@ const char schema_text[] =
 	" last INTEGER NOT NULL, count INTEGER NOT NULL,"
 	" PRIMARY KEY(dest, path)) WITHOUT ROWID;"
 	"PRAGMA application_id=1397641299;"
-	"PRAGMA user_version=1;";
+	"PRAGMA user_version=2;";
+
+const char schema_upgrade[] =
+	"ALTER TABLE dest ADD COLUMN acked_tag INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE dest ADD COLUMN tag INTEGER NOT NULL DEFAULT 0;"
+	"DROP TABLE chunk;"
+	CHUNK_TABLE
+	"DELETE FROM version;"
+	"PRAGMA user_version=2;";

@@ -20,20 +20,24 @@ static int check_version(struct store *s, enum db_mode mode, struct err *err)
 	db_reset(q);
 	if (version == SCHEMA_VERSION)
 		return 0;
-	if (version != 0)
+	if (version != 0 && version != 1)
 		return err_set(err, ERR_FILE,
 			       "the state database was written by another "
 			       "version of snapsync (schema %lld, this one "
 			       "knows %d): use that version or another "
 			       "--state-dir",
 			       (long long)version, SCHEMA_VERSION);
+	if (version == 1 && mode == DB_READ)
+		return err_set(err, ERR_FILE,
+			       "the state database is of an earlier version of "
+			       "snapsync: a run brings it up to date");
 	if (mode == DB_READ)
 		return err_set(err, ERR_FILE,
 			       "the state database is empty: nothing was "
 			       "synchronised yet");
 	r = db_begin(s->db, err);
 	if (r == 0)
-		r = db_exec(s->db, schema_text, err);
+		r = db_exec(s->db, version ? schema_upgrade : schema_text, err);
 	if (r == 0)
 		r = db_commit(s->db, err);
 	return r;
