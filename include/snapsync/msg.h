@@ -25,8 +25,8 @@
 #include "snapsync/fsys.h"
 #include "snapsync/hash.h"
 
-#define MSG_VERSION_MIN 1u
-#define MSG_VERSION_MAX 1u
+#define MSG_VERSION_MIN 2u
+#define MSG_VERSION_MAX 2u
 #define MSG_PAYLOAD_MAX 1048576u	/* bytes in a frame's payload */
 #define MSG_TEXT_MAX 1024u		/* bytes in a message for people */
 #define MSG_LINK_MAX 65535u		/* bytes in a symbolic link's target */
@@ -137,6 +137,7 @@ struct msg_hello {
 	uint32_t flags;
 	unsigned hash_kind;
 	unsigned char pair[16];	/* identity of (source state, destination) */
+	uint64_t tag;		/* of this session's batches, at random */
 	uint64_t seed;		/* of content hashes */
 	uint64_t position;	/* last batch the client knows acknowledged */
 	uint32_t timeout;	/* seconds of silence to go away after; 0: none */
@@ -164,6 +165,7 @@ struct msg_welcome {
 	unsigned hash_kind;
 	unsigned char pair[16];	/* what the destination was last fed by; zero: none */
 	uint64_t position;	/* last batch of that pair that is durable */
+	uint64_t tag;		/* of the session that sent it */
 	uint64_t credit;	/* content and operation bytes that may be in flight */
 	uint32_t granularity;	/* of mtimes there, ns (1 where it stores all) */
 	uint32_t failed;	/* operations of batch `position` that failed, ... */

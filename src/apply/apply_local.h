@@ -61,9 +61,15 @@ struct reason {
 	char text[160];
 };
 
+/* Whose a batch is. */
+struct origin {
+	unsigned char pair[16];
+	uint64_t tag;		/* of the session */
+};
+
 struct position {
 	bool known;
-	unsigned char pair[16];
+	struct origin from;
 	uint64_t batch;
 	uint64_t serial;
 	struct buf failures;	/* u32 index, u32 code, u32 errno each */
@@ -228,11 +234,11 @@ int redo_put(struct buf *b, const struct noted *n, struct err *err);
 int redo_get(struct view *v, struct noted *n, struct err *err);
 int redo_write(struct apply *a, struct err *err);
 /* 1: a valid log that is not done yet was read into a->ops. */
-int redo_read(struct apply *a, unsigned char pair[16], uint64_t *batch, struct err *err);
+int redo_read(struct apply *a, struct origin *from, uint64_t *batch, struct err *err);
 
 /* position.c */
 int position_read(struct apply *a, struct err *err);
-int position_write(struct apply *a, const unsigned char pair[16], uint64_t batch, struct err *err);
+int position_write(struct apply *a, const struct origin *from, uint64_t batch, struct err *err);
 
 /* execute.c */
 int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);

@@ -19,7 +19,7 @@
 int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 {
 	if ((a->position.known && batch <= a->position.batch &&
-	     memcmp(a->position.pair, a->hello.pair, 16) == 0) ||
+	     memcmp(a->position.from.pair, a->hello.pair, 16) == 0) ||
 	    (a->batch && batch <= a->batch))
 		return err_set(err, ERR_PROTOCOL,
 			       "a batch that is durable already");
@@ -114,7 +114,7 @@ static int execute_all(struct apply *a, bool replay, struct err *err)
 	return r;
 }
 
-static int finish(struct apply *a, const unsigned char pair[16], bool replay,
+static int finish(struct apply *a, const struct origin *from, bool replay,
 		  struct err *err)
 {
 	int r;
@@ -128,7 +128,7 @@ static int finish(struct apply *a, const unsigned char pair[16], bool replay,
 		r = touched_sync(a, err);
 	}
 	if (r == 0)
-		r = position_write(a, pair, a->batch, err);
+		r = position_write(a, from, a->batch, err);
 	touched_clear(a);
 	return r;
 }
@@ -157,18 +157,20 @@ static int ack(struct apply *a, struct err *err)
 
 int commit_course(struct apply *a, struct err *err)
 {
+	struct origin from = {.tag = a->hello.tag};
 	int r;
 
 	/* What was opened before may have been moved since, by the batch
 	 * before or by somebody else. */
 	confine_forget(a);
+	memcpy(from.pair, a->hello.pair, sizeof(from.pair));
 	r = stage_sync(a, err);
 	if (r == 0)
 		r = identity_fill(a, err);
 	if (r == 0)
 		r = redo_write(a, err);
 	if (r == 0)
-		r = finish(a, a->hello.pair, false, err);
+		r = finish(a, &from, false, err);
 	return r < 0 ? told(err, "the batch cannot be made durable")
 		     : ack(a, err);
 }
@@ -187,16 +189,16 @@ int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
 
 int commit_replay(struct apply *a, struct err *err)
 {
-	unsigned char pair[16];
+	struct origin from;
 	uint64_t batch;
-	int r = redo_read(a, pair, &batch, err);
+	int r = redo_read(a, &from, &batch, err);
 
 	if (r <= 0)
 		return r;
 	a->batch = batch;
 	log_line(a->log, LOG_WARN,
 		 "finishing a batch that was interrupted");
-	r = finish(a, pair, true, err);
+	r = finish(a, &from, true, err);
 	buf_clear(&a->ops);
 	a->op_count = 0;
 	a->batch = 0;

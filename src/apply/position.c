@@ -4,13 +4,14 @@
  *
  *     offset  size  field
  *     0       8     "SNPSPOSI"
- *     8       4     version, 1
+ *     8       4     version, 2; 1 has no tag (it counts as 0)
  *     12      8     serial, one more than the other slot's
  *     20      16    pair
- *     36      8     batch: this one and all before it are durable
- *     44      4     number of its operations that failed, n
- *     48      12n   u32 index, u32 code, u32 errno of each
- *     48+12n  16    XXH3-128 (seed 0) of all before
+ *     36      8     tag of the session that sent the batch
+ *     44      8     batch: this one and all before it are durable
+ *     52      4     number of its operations that failed, n
+ *     56      12n   u32 index, u32 code, u32 errno of each
+ *     56+12n  16    XXH3-128 (seed 0) of all before
  *
  * A slot is valid if and only if magic, version and hash are right; the valid
  * one with the higher serial counts.  A slot is written only after the names
@@ -22,12 +23,11 @@
 #include "apply_local.h"
 
 #define POSITION_SLOT (1u << 20)
-#define POSITION_HEADER 48u
 
 static const char magic[8] = {'S', 'N', 'P', 'S', 'P', 'O', 'S', 'I'};
 
 struct slot {
-	uint64_t serial, batch;
+	uint64_t serial, tag, batch;
 	const unsigned char *pair;
 	uint32_t failed;
 	struct view failures;
@@ -43,10 +43,11 @@ static bool parse(const struct buf *b, struct slot *s)
 
 	s->serial = view_u64(&v);
 	s->pair = view_bytes(&v, 16);
+	s->tag = version == 1 ? 0 : view_u64(&v);
 	s->batch = view_u64(&v);
 	s->failed = view_u32(&v);
-	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version != 1 ||
-	    s->failed > MSG_OPS_MAX)
+	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version < 1 ||
+	    version > 2 || s->failed > MSG_OPS_MAX)
 		return false;
 	s->failures.len = (size_t)s->failed * 12;
 	s->failures.p = view_bytes(&v, s->failures.len);
@@ -94,7 +95,8 @@ int position_read(struct apply *a, struct err *err)
 		p->serial = s.serial;
 		p->batch = s.batch;
 		p->failed = s.failed;
-		memcpy(p->pair, s.pair, 16);
+		memcpy(p->from.pair, s.pair, 16);
+		p->from.tag = s.tag;
 		buf_clear(&p->failures);
 		r = buf_put(&p->failures, s.failures.p, s.failures.len, err);
 	}
@@ -103,8 +105,8 @@ int position_read(struct apply *a, struct err *err)
 }
 
 /* The failures are in a->position.failures already. */
-int position_write(struct apply *a, const unsigned char pair[16],
-		   uint64_t batch, struct err *err)
+int position_write(struct apply *a, const struct origin *from, uint64_t batch,
+		   struct err *err)
 {
 	struct position *p = &a->position;
 	uint64_t serial = p->serial + 1;
@@ -115,11 +117,13 @@ int position_write(struct apply *a, const unsigned char pair[16],
 	buf_init(&b, POSITION_SLOT);
 	r = buf_put(&b, magic, sizeof(magic), err);
 	if (r == 0)
-		r = buf_put_u32(&b, 1, err);
+		r = buf_put_u32(&b, 2, err);
 	if (r == 0)
 		r = buf_put_u64(&b, serial, err);
 	if (r == 0)
-		r = buf_put(&b, pair, 16, err);
+		r = buf_put(&b, from->pair, 16, err);
+	if (r == 0)
+		r = buf_put_u64(&b, from->tag, err);
 	if (r == 0)
 		r = buf_put_u64(&b, batch, err);
 	if (r == 0)
@@ -141,6 +145,6 @@ int position_write(struct apply *a, const unsigned char pair[16],
 	p->known = true;
 	p->serial = serial;
 	p->batch = batch;
-	memcpy(p->pair, pair, 16);
+	p->from = *from;
 	return 0;
 }

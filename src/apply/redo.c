@@ -3,16 +3,17 @@
  *
  *     offset  size  field
  *     0       8     "SNPSREDO"
- *     8       4     version, 1
+ *     8       4     version, 2; 1 has no tag (it counts as 0)
  *     12      16    pair
- *     28      8     batch
- *     36      4     number of operations
- *     40      4     length of the operations, n
- *     44      n     operations: u8 type, u32 length, payload as on the wire,
+ *     28      8     tag of the session
+ *     36      8     batch
+ *     44      4     number of operations
+ *     48      4     length of the operations, n
+ *     52      n     operations: u8 type, u32 length, payload as on the wire,
  *                   u64 number in tmp/, u32 code (known to fail, or 0),
  *                   u64 device, u64 inode, u8 type of the subject (0 0 0:
  *                   it was not there; 0 0 255: a directory the batch makes)
- *     44+n    16    XXH3-128 (seed 0) of all before
+ *     52+n    16    XXH3-128 (seed 0) of all before
  *
  * Valid if and only if magic, version and hash are right; whatever lies behind
  * is of an older, longer batch.  To be executed if and only if it is valid and
@@ -28,7 +29,8 @@
 
 #include "apply_local.h"
 
-#define REDO_HEADER 44u
+#define REDO_HEADER_1 44u	/* of version 1 */
+#define REDO_HEADER 52u
 #define REDO_MAX (REDO_HEADER + APPLY_OPS_BYTES + HASH_SIZE)
 
 static const char magic[8] = {'S', 'N', 'P', 'S', 'R', 'E', 'D', 'O'};
@@ -90,9 +92,11 @@ int redo_write(struct apply *a, struct err *err)
 	buf_init(&b, REDO_MAX);
 	r = buf_put(&b, magic, sizeof(magic), err);
 	if (r == 0)
-		r = buf_put_u32(&b, 1, err);
+		r = buf_put_u32(&b, 2, err);
 	if (r == 0)
 		r = buf_put(&b, a->hello.pair, sizeof(a->hello.pair), err);
+	if (r == 0)
+		r = buf_put_u64(&b, a->hello.tag, err);
 	if (r == 0)
 		r = buf_put_u64(&b, a->batch, err);
 	if (r == 0)
@@ -111,7 +115,7 @@ int redo_write(struct apply *a, struct err *err)
 	return r;
 }
 
-static int check(struct apply *a, struct buf *b, unsigned char pair[16],
+static int check(struct apply *a, struct buf *b, struct origin *from,
 		 uint64_t *batch, struct err *err)
 {
 	struct view v = view_of(b->data, b->len);
@@ -122,25 +126,27 @@ static int check(struct apply *a, struct buf *b, unsigned char pair[16],
 	size_t covered;
 
 	p = view_bytes(&v, 16);
+	from->tag = version == 1 ? 0 : view_u64(&v);
 	*batch = view_u64(&v);
 	a->op_count = view_u32(&v);
 	ops = view_blob(&v);
 	covered = b->len - v.len;
 	h = view_bytes(&v, HASH_SIZE);
-	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version != 1)
+	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version < 1 ||
+	    version > 2)
 		return 0;
 	hash = hash_of(b->data, covered, 0);
 	if (memcmp(hash.b, h, HASH_SIZE) != 0)
 		return 0;
-	memcpy(pair, p, 16);
+	memcpy(from->pair, p, 16);
 	if (a->position.known && a->position.batch >= *batch &&
-	    memcmp(a->position.pair, pair, 16) == 0)
+	    memcmp(a->position.from.pair, p, 16) == 0)
 		return 0;
 	buf_clear(&a->ops);
 	return buf_put(&a->ops, ops.p, ops.len, err) < 0 ? err->code : 1;
 }
 
-int redo_read(struct apply *a, unsigned char pair[16], uint64_t *batch,
+int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
 	      struct err *err)
 {
 	struct fsys_stat st;
@@ -150,7 +156,7 @@ int redo_read(struct apply *a, unsigned char pair[16], uint64_t *batch,
 
 	if (r < 0)
 		return r;
-	if (st.size < REDO_HEADER + HASH_SIZE || st.size > REDO_MAX)
+	if (st.size < REDO_HEADER_1 + HASH_SIZE || st.size > REDO_MAX)
 		return 0;
 	buf_init(&b, REDO_MAX);
 	r = buf_reserve(&b, (size_t)st.size, err);
@@ -161,7 +167,7 @@ int redo_read(struct apply *a, unsigned char pair[16], uint64_t *batch,
 		b.len = n < 0 ? 0 : (size_t)n;
 	}
 	if (r == 0)
-		r = check(a, &b, pair, batch, err);
+		r = check(a, &b, from, batch, err);
 	buf_release(&b);
 	return r;
 }

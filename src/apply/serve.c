@@ -122,8 +122,9 @@ static int welcome(struct apply *a, struct err *err)
 		m.flags |= MSG_WELCOME_MISSING;
 	if (a->position.known) {
 		m.flags |= MSG_WELCOME_KNOWN;
-		memcpy(m.pair, a->position.pair, sizeof(m.pair));
+		memcpy(m.pair, a->position.from.pair, sizeof(m.pair));
 		m.position = a->position.batch;
+		m.tag = a->position.from.tag;
 		m.failed = a->position.failed;
 		m.failures = view_of(a->position.failures.data,
 				     a->position.failures.len);

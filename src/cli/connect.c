@@ -101,6 +101,12 @@ int connect_open(struct client *k, struct err *err)
 	log_line(&k->out.log, LOG_INFO, "connected to %s (%s)",
 		 k->c->to.shown, link_describe(link));
 	memset(&hello, 0, sizeof(hello));
+	r = hash_random(&k->dest.next_tag, sizeof(k->dest.next_tag), err);
+	if (r < 0) {
+		link_close(link);
+		return r;
+	}
+	hello.tag = k->dest.next_tag;
 	hello.version_min = MSG_VERSION_MIN;
 	hello.version_max = MSG_VERSION_MAX;
 	hello.features = MSG_FEATURES;

@@ -148,7 +148,8 @@ static int settle_position(struct ship *h, const struct msg_welcome *w,
 	*explained = false;
 	if (!(w->flags & MSG_WELCOME_KNOWN) ||
 	    memcmp(w->pair, d->pair, sizeof(d->pair)) != 0 ||
-	    w->position < d->acked || w->position > d->sent)
+	    w->position < d->acked || w->position > d->sent ||
+	    w->tag != (w->position == d->acked ? d->acked_tag : d->tag))
 		return 0;
 	r = told_failures(h, w, err);
 	while (r == 0 && d->acked < w->position) {
@@ -164,13 +165,15 @@ static int settle_position(struct ship *h, const struct msg_welcome *w,
 	return r;
 }
 
-/* Ours, but not where we thought (a restored backup on either side): count on
- * from there.  Somebody else's, or nobody's: our own count goes on. */
+/* Ours, but not where we thought (a restored backup on either side, a copied
+ * state database): count on from there.  Somebody else's, or nobody's: our own count goes on. */
 static void adopt_position(struct ship *h, const struct msg_welcome *w)
 {
-	if ((w->flags & MSG_WELCOME_KNOWN) &&
-	    memcmp(w->pair, h->d->pair, sizeof(h->d->pair)) == 0)
-		h->d->acked = h->d->sent = w->position;
+	if (!(w->flags & MSG_WELCOME_KNOWN) ||
+	    memcmp(w->pair, h->d->pair, sizeof(h->d->pair)) != 0)
+		return;
+	h->d->acked = h->d->sent = w->position;
+	h->d->acked_tag = w->tag;
 }
 
 static int drop_strangers(struct ship *h, struct err *err)
@@ -199,6 +202,7 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	r = settle_position(h, w, &explained, err);
 	if (r == 0 && !explained)
 		adopt_position(h, w);
+	h->d->tag = h->d->next_tag;
 	if (r == 0)
 		r = journal_forget(h->s, h->d, err);
 	/* What an earlier run with --delete had still to remove. */

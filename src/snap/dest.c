@@ -18,6 +18,8 @@ static int take_dest(struct sql *q, struct dest *out, struct err *err)
 		out->known = db_col_int(q, 2) != 0;
 		out->acked = (uint64_t)db_col_int(q, 3);
 		out->sent = (uint64_t)db_col_int(q, 4);
+		out->acked_tag = (uint64_t)db_col_int(q, 5);
+		out->tag = (uint64_t)db_col_int(q, 6);
 	}
 	db_reset(q);
 	return r;
@@ -27,8 +29,8 @@ int mirror_dest_find(struct store *s, const char *spec, struct dest *out,
 		     struct err *err)
 {
 	struct sql *q = db_sql(s->db,
-			       "SELECT id, pair, known, acked, sent FROM dest"
-			       " WHERE spec=?1",
+			       "SELECT id, pair, known, acked, sent,"
+			       " acked_tag, tag FROM dest WHERE spec=?1",
 			       err);
 
 	if (!q)
@@ -88,7 +90,7 @@ int mirror_dest_save(struct store *s, const struct dest *d, struct err *err)
 {
 	struct sql *q = db_sql(s->db,
 			       "UPDATE dest SET pair=?2, known=?3, acked=?4,"
-			       " sent=?5 WHERE id=?1",
+			       " sent=?5, acked_tag=?6, tag=?7 WHERE id=?1",
 			       err);
 
 	if (!q)
@@ -98,6 +100,8 @@ int mirror_dest_save(struct store *s, const struct dest *d, struct err *err)
 	db_int(q, 3, d->known);
 	db_int(q, 4, (int64_t)d->acked);
 	db_int(q, 5, (int64_t)d->sent);
+	db_int(q, 6, (int64_t)d->acked_tag);
+	db_int(q, 7, (int64_t)d->tag);
 	return db_run(q, err);
 }
 

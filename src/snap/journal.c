@@ -374,6 +374,7 @@ int journal_settle(struct store *s, struct dest *d, uint64_t batch,
 		r = mark_failed(&t, batch, fails, fail_count, err);
 	if (r == 0) {
 		d->acked = batch;
+		d->acked_tag = d->tag;
 		r = mirror_dest_save(s, d, err);
 	}
 	if (r == 0)

@@ -89,6 +89,8 @@ int msg_put_hello(struct buf *b, const struct msg_hello *m, struct err *err)
 	if (r == 0)
 		r = buf_put(b, m->pair, sizeof(m->pair), err);
 	if (r == 0)
+		r = buf_put_u64(b, m->tag, err);
+	if (r == 0)
 		r = buf_put_u64(b, m->seed, err);
 	if (r == 0)
 		r = buf_put_u64(b, m->position, err);
@@ -114,6 +116,7 @@ int msg_get_hello(struct view v, struct msg_hello *m, struct err *err)
 	pair = view_bytes(&v, sizeof(m->pair));
 	if (pair)
 		memcpy(m->pair, pair, sizeof(m->pair));
+	m->tag = view_u64(&v);
 	m->seed = view_u64(&v);
 	m->position = view_u64(&v);
 	m->timeout = view_u32(&v);
@@ -142,6 +145,8 @@ int msg_put_welcome(struct buf *b, const struct msg_welcome *m,
 	if (r == 0)
 		r = buf_put_u64(b, m->position, err);
 	if (r == 0)
+		r = buf_put_u64(b, m->tag, err);
+	if (r == 0)
 		r = buf_put_u64(b, m->credit, err);
 	if (r == 0)
 		r = buf_put_u32(b, m->granularity, err);
@@ -165,6 +170,7 @@ int msg_get_welcome(struct view v, struct msg_welcome *m, struct err *err)
 	if (pair)
 		memcpy(m->pair, pair, sizeof(m->pair));
 	m->position = view_u64(&v);
+	m->tag = view_u64(&v);
 	m->credit = view_u64(&v);
 	m->granularity = view_u32(&v);
 	m->version_text = msg_text(&v, 255);

@@ -8,7 +8,7 @@
 
 static struct apply a;
 static struct err err;
-static unsigned char pair[16] = "this is a pair.";
+static const struct origin origin = {"this is a pair.", 0x1234567890};
 
 static int begin(void **state)
 {
@@ -23,7 +23,8 @@ static int begin(void **state)
 	unlink(name);
 	buf_init(&a.ops, APPLY_OPS_BYTES);
 	buf_init(&a.position.failures, 12u * MSG_OPS_MAX);
-	memcpy(a.hello.pair, pair, sizeof(pair));
+	memcpy(a.hello.pair, origin.pair, sizeof(origin.pair));
+	a.hello.tag = origin.tag;
 	return a.redo_fd < 0 || a.position_fd < 0;
 }
 
@@ -55,7 +56,7 @@ static void write_one(uint64_t batch)
 
 static void test_redo__comes_back(void **state)
 {
-	unsigned char p[16];
+	struct origin p;
 	struct noted n;
 	struct view v;
 	uint64_t batch;
@@ -63,9 +64,10 @@ static void test_redo__comes_back(void **state)
 	(void)state;
 	write_one(3);
 	buf_clear(&a.ops);
-	assert_int_equal(redo_read(&a, p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
 	assert_int_equal(batch, 3);
-	assert_memory_equal(p, pair, 16);
+	assert_memory_equal(p.pair, origin.pair, 16);
+	assert_int_equal(p.tag, origin.tag);
 	v = view_of(a.ops.data, a.ops.len);
 	assert_int_equal(redo_get(&v, &n, &err), 0);
 	assert_int_equal(n.op.type, MSG_MOVE);
@@ -76,7 +78,8 @@ static void test_redo__comes_back(void **state)
 /* Every byte of it, changed, or missing with all behind it. */
 static void test_redo__damaged_is_not_believed(void **state)
 {
-	unsigned char bytes[4096], p[16];
+	unsigned char bytes[4096];
+	struct origin p;
 	ssize_t size, i;
 	uint64_t batch;
 
@@ -88,25 +91,25 @@ static void test_redo__damaged_is_not_believed(void **state)
 		unsigned char was = bytes[i], other = (unsigned char)(was ^ 0x10);
 
 		assert_int_equal(pwrite(a.redo_fd, &other, 1, i), 1);
-		assert_true(redo_read(&a, p, &batch, &err) <= 0);
+		assert_true(redo_read(&a, &p, &batch, &err) <= 0);
 		assert_int_equal(pwrite(a.redo_fd, &was, 1, i), 1);
 	}
-	assert_int_equal(redo_read(&a, p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
 	for (i = size - 1; i >= 0; i--) {
 		assert_int_equal(ftruncate(a.redo_fd, i), 0);
-		assert_true(redo_read(&a, p, &batch, &err) <= 0);
+		assert_true(redo_read(&a, &p, &batch, &err) <= 0);
 	}
 }
 
 static void test_redo__a_shorter_one_over_a_longer(void **state)
 {
-	unsigned char p[16];
+	struct origin p;
 	uint64_t batch;
 
 	(void)state;
 	assert_int_equal(ftruncate(a.redo_fd, 100000), 0);
 	write_one(9);
-	assert_int_equal(redo_read(&a, p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
 	assert_int_equal(batch, 9);
 }
 
@@ -118,11 +121,12 @@ static void test_position__the_newer_slot_counts(void **state)
 	assert_int_equal(position_read(&a, &err), 0);
 	assert_false(a.position.known);
 	for (batch = 1; batch < 6; batch++) {
-		assert_int_equal(position_write(&a, pair, batch, &err), 0);
+		assert_int_equal(position_write(&a, &origin, batch, &err), 0);
 		a.position.known = false;
 		assert_int_equal(position_read(&a, &err), 0);
 		assert_true(a.position.known);
 		assert_int_equal(a.position.batch, batch);
+		assert_int_equal(a.position.from.tag, origin.tag);
 	}
 }
 
@@ -134,9 +138,9 @@ static void test_position__torn_write(void **state)
 
 	(void)state;
 	memset(junk, 0xaa, sizeof(junk));
-	assert_int_equal(position_write(&a, pair, 1, &err), 0);
+	assert_int_equal(position_write(&a, &origin, 1, &err), 0);
 	last = lseek(a.position_fd, 0, SEEK_END);
-	assert_int_equal(position_write(&a, pair, 2, &err), 0);
+	assert_int_equal(position_write(&a, &origin, 2, &err), 0);
 	other = lseek(a.position_fd, 0, SEEK_END);
 	/* the second one went to the other slot: damage that one */
 	assert_int_equal(pwrite(a.position_fd, junk, sizeof(junk), other > last ? 1 << 20 : 0), (int)sizeof(junk));
