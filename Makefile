@@ -64,6 +64,7 @@ $(BUILD)/%.o: %.c Makefile
 CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS = $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/tool/*.c tests/model/*.c)))
+PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 TEST_CC = $(CC) $(CPPFLAGS) -D_GNU_SOURCE -std=c11 $(CFLAGS) -Wall -Wextra -Wno-format-truncation -Wno-unused-result $(HARDEN)
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libsnapsync.a
@@ -76,11 +77,16 @@ $(BUILD)/tests/%: tests/model/%.c tests/tool/compare.h
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
 
+# What is preloaded: never with the sanitizers' runtime, which wants to be first.
+$(BUILD)/tests/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) -D_GNU_SOURCE -std=c11 -O2 -g -Wall -Wextra -fPIC -shared -fvisibility=hidden -U_FORTIFY_SOURCE -o $@ $< -lpthread
+
 $(BUILD)/tests/bench-%: tests/bench/%.c $(BUILD)/libsnapsync.a
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
 
-test-programs: all $(UNIT) $(TOOLS)
+test-programs: all $(UNIT) $(TOOLS) $(PRELOADS)
 
 deps:
 	@sh contrib/deps.sh
