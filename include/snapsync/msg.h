@@ -143,6 +143,8 @@ struct msg_hello {
 	uint32_t timeout;	/* seconds of silence to go away after; 0: none */
 	struct view path;	/* DEST; relative: from the login directory */
 	struct view version;	/* of the client program, for logs */
+	struct view backup_dir;	/* path in DEST of what is kept; empty: nothing is */
+	struct view suffix;	/* of names there */
 };
 
 /* WELCOME flags */
@@ -300,6 +302,8 @@ struct msg_ack {
 	uint32_t failed;	/* how many FAILs came for it */
 };
 
+/* May these come in a HELLO? */
+bool msg_backup_ok(struct view dir, struct view suffix);
 int msg_put_hello(struct buf *b, const struct msg_hello *m, struct err *err);
 int msg_get_hello(struct view v, struct msg_hello *m, struct err *err);
 int msg_put_welcome(struct buf *b, const struct msg_welcome *m, struct err *err);

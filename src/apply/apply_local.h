@@ -76,6 +76,12 @@ struct position {
 	uint32_t failed;
 };
 
+struct backup {
+	struct buf dir;		/* path in the tree */
+	struct buf suffix;
+	struct map parked;	/* name in the limbo -> where that was */
+};
+
 struct widened {
 	int fd;			/* directory */
 	uint64_t dev, ino;
@@ -101,6 +107,7 @@ struct apply {
 	int tmp_fds[TMP_DIRS];	/* ... and content, see tmp_of; [0] is tmp_fd */
 	char shown[256];	/* its path as the client gave it, escaped */
 	struct position position;
+	struct backup *backup;	/* NULL: nothing is kept */
 	struct cached_dir cache[APPLY_CACHE];
 	uint64_t clock;
 	/* staging */
@@ -234,11 +241,28 @@ int redo_put(struct buf *b, const struct noted *n, struct err *err);
 int redo_get(struct view *v, struct noted *n, struct err *err);
 int redo_write(struct apply *a, struct err *err);
 /* 1: a valid log that is not done yet was read into a->ops. */
-int redo_read(struct apply *a, struct origin *from, uint64_t *batch, struct err *err);
+int redo_read(struct apply *a, struct origin *from, uint64_t *batch, struct backup **backup, struct err *err);
 
 /* position.c */
 int position_read(struct apply *a, struct err *err);
 int position_write(struct apply *a, const struct origin *from, uint64_t batch, struct err *err);
+
+/* backup.c */
+/* NULL in *out for an empty path. */
+int backup_new(struct backup **out, struct view dir, struct view suffix, struct err *err);
+void backup_free(struct backup *b);
+/* Is this path in the directory of DEST in which backups lie?  That is neither
+ * listed nor written to. */
+bool backup_holds(const struct apply *a, struct view path);
+/* What the operation has moved into the limbo came from there. */
+int backup_parked(struct apply *a, const struct msg_op *op, struct err *err);
+/* Before what is at `name`, of path p, is replaced: it is kept, unless it is a
+ * directory or nothing is to be kept.  Without hard links the name is free then. */
+int backup_keep(struct apply *a, const struct msg_path *p, int dirfd, const char *name,
+		const struct fsys_stat *st, struct err *err);
+/* The same, and the name is free. */
+int backup_unlink(struct apply *a, const struct msg_path *p, int dirfd, const char *name,
+		  const struct fsys_stat *st, struct err *err);
 
 /* execute.c */
 int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);

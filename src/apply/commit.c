@@ -189,16 +189,20 @@ int commit_run(struct apply *a, const struct msg_commit *m, struct err *err)
 
 int commit_replay(struct apply *a, struct err *err)
 {
+	struct backup *mine = a->backup, *its = NULL;
 	struct origin from;
 	uint64_t batch;
-	int r = redo_read(a, &from, &batch, err);
+	int r = redo_read(a, &from, &batch, &its, err);
 
 	if (r <= 0)
 		return r;
 	a->batch = batch;
 	log_line(a->log, LOG_WARN,
 		 "finishing a batch that was interrupted");
+	a->backup = its;
 	r = finish(a, &from, true, err);
+	a->backup = mine;
+	backup_free(its);
 	buf_clear(&a->ops);
 	a->op_count = 0;
 	a->batch = 0;

@@ -46,6 +46,7 @@ static struct closing *closing_of(struct apply *a, struct err *err)
 	own->log = NULL;
 	own->hello = a->hello;
 	own->no_sync = a->no_sync;
+	own->backup = a->backup;
 	own->dest_fd = a->dest_fd;
 	own->own_fd = a->own_fd;
 	own->tmp_fd = a->tmp_fd;

@@ -78,6 +78,11 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 	if (r < 0) /* in a replay it has its name already */
 		return err->sys == ENOENT && replay ? 0 : r;
 	r = spot_of(a, &n->op.path, &s, err);
+	if (r == 0 && a->backup) {
+		r = look(&s, &st, err);
+		if (r > 0)
+			r = backup_keep(a, &n->op.path, s.fd, s.name, &st, err);
+	}
 	if (r == 0) {
 		r = fsys_rename(dir, tmp, s.fd, s.name, err);
 		if (r < 0 && (err->sys == EISDIR || err->sys == EEXIST ||
@@ -108,7 +113,8 @@ static int make_dir(struct apply *a, const struct noted *n, struct err *err)
 		if (r > 0 && st.type == FSYS_DIR)
 			return 0;
 		if (r > 0)
-			r = fsys_unlink(s.fd, s.name, err);
+			r = backup_unlink(a, &n->op.path, s.fd, s.name, &st,
+					  err);
 		if (r == 0)
 			r = fsys_mkdir(s.fd, s.name, 0700, err);
 	}
@@ -134,7 +140,10 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 		return fsys_unlink(from->fd, from->name, err);
 	}
 	if (r > 0 && st->type == FSYS_DIR && there.type != FSYS_DIR)
-		r = fsys_unlink(to->fd, to->name, err);
+		r = backup_unlink(a, &n->op.path, to->fd, to->name, &there,
+				  err);
+	else if (r > 0 && there.type != FSYS_DIR)
+		r = backup_keep(a, &n->op.path, to->fd, to->name, &there, err);
 	else if (r > 0 && st->type != FSYS_DIR && there.type == FSYS_DIR)
 		r = make_room(a, to, err);
 	else
@@ -152,6 +161,8 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 		r = fsys_rename(from->fd, from->name, to->fd, to->name, err);
 	if (r == 0)
 		touched_dir(a, to->dir, to->fd);
+	if (r == 0)
+		r = backup_parked(a, &n->op, err);
 	fsys_close(from->fd);
 	if (r == 0 && st->type == FSYS_DIR)
 		confine_forget(a);
@@ -223,6 +234,8 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 		r = make_room(a, &to, err);
 		if (r == 0)
 			r = spot_of(a, &n->op.path, &to, err);
+	} else if (r > 0) {
+		r = backup_keep(a, &n->op.path, to.fd, to.name, &there, err);
 	}
 	if (r >= 0)
 		r = fsys_rename(a->tmp_fd, "link", to.fd, to.name, err);
@@ -253,7 +266,7 @@ static int remove_name(struct apply *a, const struct noted *n, bool replay,
 			       "something else is under this name");
 	touched_dir(a, s.dir, s.fd);
 	if (st.type != FSYS_DIR)
-		return fsys_unlink(s.fd, s.name, err);
+		return backup_unlink(a, &n->op.path, s.fd, s.name, &st, err);
 	r = fsys_rmdir(s.fd, s.name, err);
 	if (r < 0 && n->op.from.path.len &&
 	    (err->sys == ENOTEMPTY || err->sys == EEXIST))
@@ -337,6 +350,10 @@ int execute(struct apply *a, const struct noted *n, bool replay,
 	if (n->code)
 		return err_set(err, (enum err_code)n->code,
 			       "it could not be staged");
+	if ((n->op.path.area == MSG_TREE && backup_holds(a, n->op.path.path)) ||
+	    (n->op.from.area == MSG_TREE && backup_holds(a, n->op.from.path)))
+		return err_set(err, ERR_EXISTS,
+			       "under this name lies what --backup-dir keeps");
 	r = once(a, n, replay, err);
 	if (r == 0 && replay && n->op.path.path.len)
 		touch_places(a, n);

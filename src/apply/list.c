@@ -100,7 +100,8 @@ static int add_item(struct listing *l, int dirfd, const char *dir,
 	ssize_t n;
 	int r = 0;
 
-	if (!*dir && strcmp(name, PATH_PRIVATE) == 0)
+	if (!*dir && (strcmp(name, PATH_PRIVATE) == 0 ||
+		      backup_holds(l->a, view_of(name, strlen(name)))))
 		return 0;
 	memset(&item, 0, sizeof(item));
 	if (fsys_stat(dirfd, name, &item.st, err) < 0 ||

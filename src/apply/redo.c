@@ -13,7 +13,9 @@
  *                   u64 number in tmp/, u32 code (known to fail, or 0),
  *                   u64 device, u64 inode, u8 type of the subject (0 0 0:
  *                   it was not there; 0 0 255: a directory the batch makes)
- *     52+n    16    XXH3-128 (seed 0) of all before
+ *     52+n          u32 length and bytes of --backup-dir, and of --suffix
+ *                   (not in version 1)
+ *     ...     16    XXH3-128 (seed 0) of all before
  *
  * Valid if and only if magic, version and hash are right; whatever lies behind
  * is of an older, longer batch.  To be executed if and only if it is valid and
@@ -31,7 +33,8 @@
 
 #define REDO_HEADER_1 44u	/* of version 1 */
 #define REDO_HEADER 52u
-#define REDO_MAX (REDO_HEADER + APPLY_OPS_BYTES + HASH_SIZE)
+#define REDO_MAX (REDO_HEADER + APPLY_OPS_BYTES + 8u + PATH_BYTES_MAX + \
+		  PATH_NAME_MAX + HASH_SIZE)
 
 static const char magic[8] = {'S', 'N', 'P', 'S', 'R', 'E', 'D', 'O'};
 
@@ -103,6 +106,12 @@ int redo_write(struct apply *a, struct err *err)
 		r = buf_put_u32(&b, a->op_count, err);
 	if (r == 0)
 		r = buf_put_blob(&b, a->ops.data, a->ops.len, err);
+	if (r == 0)
+		r = buf_put_blob(&b, a->backup ? a->backup->dir.data : NULL,
+				 a->backup ? a->backup->dir.len : 0, err);
+	if (r == 0)
+		r = buf_put_blob(&b, a->backup ? a->backup->suffix.data : NULL,
+				 a->backup ? a->backup->suffix.len : 0, err);
 	if (r == 0) {
 		hash = hash_of(b.data, b.len, 0);
 		r = buf_put(&b, hash.b, HASH_SIZE, err);
@@ -116,8 +125,9 @@ int redo_write(struct apply *a, struct err *err)
 }
 
 static int check(struct apply *a, struct buf *b, struct origin *from,
-		 uint64_t *batch, struct err *err)
+		 uint64_t *batch, struct backup **backup, struct err *err)
 {
+	struct view dir = view_of("", 0), suffix = dir;
 	struct view v = view_of(b->data, b->len);
 	const unsigned char *m = view_bytes(&v, sizeof(magic)), *p, *h;
 	uint32_t version = view_u32(&v);
@@ -130,6 +140,10 @@ static int check(struct apply *a, struct buf *b, struct origin *from,
 	*batch = view_u64(&v);
 	a->op_count = view_u32(&v);
 	ops = view_blob(&v);
+	if (version > 1) {
+		dir = view_blob(&v);
+		suffix = view_blob(&v);
+	}
 	covered = b->len - v.len;
 	h = view_bytes(&v, HASH_SIZE);
 	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version < 1 ||
@@ -142,12 +156,17 @@ static int check(struct apply *a, struct buf *b, struct origin *from,
 	if (a->position.known && a->position.batch >= *batch &&
 	    memcmp(a->position.from.pair, p, 16) == 0)
 		return 0;
+	if (!msg_backup_ok(dir, suffix))
+		return err_set(err, ERR_FILE, "the redo log is damaged");
 	buf_clear(&a->ops);
-	return buf_put(&a->ops, ops.p, ops.len, err) < 0 ? err->code : 1;
+	if (buf_put(&a->ops, ops.p, ops.len, err) < 0 ||
+	    backup_new(backup, dir, suffix, err) < 0)
+		return err->code;
+	return 1;
 }
 
 int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
-	      struct err *err)
+	      struct backup **backup, struct err *err)
 {
 	struct fsys_stat st;
 	struct buf b;
@@ -167,7 +186,7 @@ int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
 		b.len = n < 0 ? 0 : (size_t)n;
 	}
 	if (r == 0)
-		r = check(a, &b, from, batch, err);
+		r = check(a, &b, from, batch, backup, err);
 	buf_release(&b);
 	return r;
 }

@@ -158,10 +158,13 @@ static int greet(struct apply *a, const struct frame *f, struct err *err)
 	a->dry = h->flags & MSG_HELLO_DRY;
 	a->no_sync = h->flags & MSG_HELLO_NO_SYNC;
 	a->numeric = h->flags & MSG_HELLO_NUMERIC;
-	r = open_dest(a, err);
+	r = backup_new(&a->backup, h->backup_dir, h->suffix, err);
+	if (r == 0)
+		r = open_dest(a, err);
 	if (r < 0)
 		return r;
-	h->path = h->version = view_of("", 0); /* the frame goes */
+	/* The frame goes. */
+	h->path = h->version = h->backup_dir = h->suffix = view_of("", 0);
 	a->state = MSG_S_READY;
 	return welcome(a, err);
 }
@@ -395,6 +398,7 @@ static void release(struct apply *a)
 	for (i = 0; i < APPLY_CACHE; i++)
 		buf_release(&a->cache[i].path);
 	stage_release(a);
+	backup_free(a->backup);
 	map_release(&a->owners);
 	map_release(&a->reasons);
 	touched_clear(a);

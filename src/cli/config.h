@@ -31,6 +31,8 @@ struct config {
 	uint64_t rate;		/* --bwlimit: bytes a second; 0: no limit */
 	int progress;
 	int dry, itemize, verbose, quiet, stats, human;
+	const char *backup_dir, *suffix;	/* "": none */
+	size_t backup_len;	/* of the former */
 	int delete_extras, force_delete, one_file_system, checksum, sparse;
 	int size_only, json;
 	struct alter altered;	/* --chmod, --chown ... */

@@ -119,6 +119,8 @@ int connect_open(struct client *k, struct err *err)
 	hello.position = k->dest.acked;
 	hello.timeout = (uint32_t)k->c->timeout * SILENCE_FACTOR;
 	hello.path = view_of(k->c->to.path, strlen(k->c->to.path));
+	hello.backup_dir = view_of(k->c->backup_dir, k->c->backup_len);
+	hello.suffix = view_of(k->c->suffix, strlen(k->c->suffix));
 	hello.version = view_of(CONFIG_VERSION, strlen(CONFIG_VERSION));
 	r = remote_open(link, &hello, &o, &k->remote, err);
 	if (r < 0)

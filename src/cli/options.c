@@ -12,6 +12,7 @@
 #include "config.h"
 #include "snapsync/clock.h"
 #include "snapsync/codec.h"
+#include "snapsync/msg.h"
 #include "snapsync/remote.h"
 
 enum kind {
@@ -241,6 +242,10 @@ static const struct option table[] = {
 	 "withhold all deletes if there are more (default 50%)"},
 	{"force-delete", 0, NULL, FLAG, AT(force_delete), NULL, 0,
 	 "let one pass delete as much as it finds"},
+	{"backup-dir", 0, "DIR", TEXT, AT(backup_dir), NULL, 0,
+	 "keep there, below DEST, what is replaced or deleted"},
+	{"suffix", 0, "SUFFIX", TEXT, AT(suffix), NULL, 0,
+	 "append this to names in --backup-dir"},
 	{"sparse", 'S', NULL, FLAG, AT(sparse), NULL, 0,
 	 "turn runs of zeros into holes"},
 	{"one-file-system", 'x', NULL, FLAG, AT(one_file_system), NULL, 0,
@@ -403,10 +408,30 @@ static int take_short(struct config *c, char **argv, int *i, struct err *err)
 	return 0;
 }
 
+static int check_backup(struct config *c, struct err *err)
+{
+	while (strncmp(c->backup_dir, "./", 2) == 0)
+		c->backup_dir += 2;
+	c->backup_len = strlen(c->backup_dir);
+	while (c->backup_len > 1 && c->backup_dir[c->backup_len - 1] == '/')
+		c->backup_len--;
+	if (!msg_backup_ok(view_of(c->backup_dir, c->backup_len),
+			   view_of(c->suffix, strlen(c->suffix))))
+		return err_set(err, ERR_USAGE,
+			       "--backup-dir %s --suffix '%s': a path relative "
+			       "to DEST and inside of it, and part of a name",
+			       c->backup_dir, c->suffix);
+	if (*c->suffix && !*c->backup_dir)
+		return err_set(err, ERR_USAGE,
+			       "--suffix goes with --backup-dir");
+	return 0;
+}
+
 static int check(struct config *c, int names, struct err *err)
 {
 	bool looks = c->action == ACTION_STATUS || c->action == ACTION_LOG ||
 		     c->action == ACTION_VERIFY;
+	int r;
 
 	if (c->action == ACTION_HELP || c->action == ACTION_VERSION)
 		return 0;
@@ -441,7 +466,8 @@ static int check(struct config *c, int names, struct err *err)
 	if (c->port > 65535)
 		return err_set(err, ERR_USAGE, "--port %d: not a port",
 			       c->port);
-	return c->dest ? spec_parse(c->dest, &c->to, err) : 0;
+	r = check_backup(c, err);
+	return r == 0 && c->dest ? spec_parse(c->dest, &c->to, err) : r;
 }
 
 int options_parse(int argc, char **argv, struct config *c, struct err *err)
@@ -451,6 +477,7 @@ int options_parse(int argc, char **argv, struct config *c, struct err *err)
 
 	memset(c, 0, sizeof(*c));
 	c->program = argv[0];
+	c->backup_dir = c->suffix = "";
 	c->max_delete = 50;
 	c->max_percent = c->max_default = 1;
 	c->timeout = 120;

@@ -98,7 +98,21 @@ int msg_put_hello(struct buf *b, const struct msg_hello *m, struct err *err)
 		r = buf_put_u32(b, m->timeout, err);
 	if (r == 0)
 		r = msg_put_bytes(b, m->path, err);
-	return r < 0 ? r : msg_put_bytes(b, m->version, err);
+	if (r == 0)
+		r = msg_put_bytes(b, m->version, err);
+	if (r == 0)
+		r = msg_put_bytes(b, m->backup_dir, err);
+	return r < 0 ? r : msg_put_bytes(b, m->suffix, err);
+}
+
+bool msg_backup_ok(struct view dir, struct view suffix)
+{
+	return suffix.len <= PATH_NAME_MAX / 2 &&
+	       (!suffix.len || (!memchr(suffix.p, '/', suffix.len) &&
+				!memchr(suffix.p, 0, suffix.len))) &&
+	       (!dir.len || (dir.len <= PATH_BYTES_MAX / 2 &&
+			     path_ok(dir.p, dir.len, false) &&
+			     !is_private(dir)));
 }
 
 /* Newer clients may say more behind what we know: only HELLO may be longer,
@@ -122,6 +136,10 @@ int msg_get_hello(struct view v, struct msg_hello *m, struct err *err)
 	m->timeout = view_u32(&v);
 	m->path = msg_text(&v, 65535);
 	m->version = msg_text(&v, 255);
+	m->backup_dir = msg_text(&v, PATH_BYTES_MAX);
+	m->suffix = msg_text(&v, PATH_NAME_MAX);
+	if (!v.bad && !msg_backup_ok(m->backup_dir, m->suffix))
+		v.bad = true;
 	if (m->path.len == 0 || memchr(m->path.p, 0, m->path.len))
 		v.bad = true;
 	if (!v.bad && m->version_min > MSG_VERSION_MAX)

@@ -8,6 +8,7 @@
 
 static struct apply a;
 static struct err err;
+static struct backup *its;
 static const struct origin origin = {"this is a pair.", 0x1234567890};
 
 static int begin(void **state)
@@ -64,7 +65,7 @@ static void test_redo__comes_back(void **state)
 	(void)state;
 	write_one(3);
 	buf_clear(&a.ops);
-	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &its, &err), 1);
 	assert_int_equal(batch, 3);
 	assert_memory_equal(p.pair, origin.pair, 16);
 	assert_int_equal(p.tag, origin.tag);
@@ -91,13 +92,13 @@ static void test_redo__damaged_is_not_believed(void **state)
 		unsigned char was = bytes[i], other = (unsigned char)(was ^ 0x10);
 
 		assert_int_equal(pwrite(a.redo_fd, &other, 1, i), 1);
-		assert_true(redo_read(&a, &p, &batch, &err) <= 0);
+		assert_true(redo_read(&a, &p, &batch, &its, &err) <= 0);
 		assert_int_equal(pwrite(a.redo_fd, &was, 1, i), 1);
 	}
-	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &its, &err), 1);
 	for (i = size - 1; i >= 0; i--) {
 		assert_int_equal(ftruncate(a.redo_fd, i), 0);
-		assert_true(redo_read(&a, &p, &batch, &err) <= 0);
+		assert_true(redo_read(&a, &p, &batch, &its, &err) <= 0);
 	}
 }
 
@@ -109,7 +110,7 @@ static void test_redo__a_shorter_one_over_a_longer(void **state)
 	(void)state;
 	assert_int_equal(ftruncate(a.redo_fd, 100000), 0);
 	write_one(9);
-	assert_int_equal(redo_read(&a, &p, &batch, &err), 1);
+	assert_int_equal(redo_read(&a, &p, &batch, &its, &err), 1);
 	assert_int_equal(batch, 9);
 }
 
