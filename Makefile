@@ -19,19 +19,24 @@ HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 HARDEN += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
+# The leak checker looks at threads and mappings in /proc, confined or not.
+CPPFLAGS += -DSANDBOX_ALSO_READ='"/proc"'
 # gcc cannot follow the flow through what the sanitizers put in.
 WARN += -Wno-maybe-uninitialized
 endif
 CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64
 LDFLAGS += -pie -Wl,-z,relro,-z,now
 
-PLATFORM := $(if $(POSIX),plain,$(if $(filter Linux,$(shell uname -s)),linux,plain))
+SYSTEM := $(shell uname -s)
+PLATFORM := $(if $(POSIX),plain,$(if $(filter Linux,$(SYSTEM)),linux,$(if $(filter OpenBSD,$(SYSTEM)),openbsd,plain)))
 # Layers, lowest first.
 LAYERS = base tree data snap wire link ship apply
-PLATFORM_FILES = $(foreach p,linux plain,$(wildcard src/*/*_$(p).c))
+# What a platform has no file of its own for is done plainly.
+PLATFORM_FILES = $(foreach p,linux openbsd plain,$(wildcard src/*/*_$(p).c))
+PLATFORM_SRC = $(foreach f,$(wildcard src/*/*_plain.c),$(or $(wildcard $(f:_plain.c=_$(PLATFORM).c)),$(f)))
 SRC_base = $(wildcard src/base/*.c)
 LIB_SRC = $(filter-out $(PLATFORM_FILES),$(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c))) \
-          $(wildcard src/*/*_$(PLATFORM).c)
+          $(PLATFORM_SRC)
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 HELPER_MAIN = src/cli/helper.c
 CLI_SRC = $(filter-out $(HELPER_MAIN),$(wildcard src/cli/*.c))

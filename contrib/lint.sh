@@ -7,7 +7,7 @@ say() { echo "$*"; bad=1; }
 layers='base tree data snap wire link ship apply cli'
 layer_of() { # a header of include/snapsync
 	case $1 in
-	err.h|buf.h|vec.h|thread.h|path.h|hash.h|clock.h|log.h|fsys.h|map.h) echo base ;;
+	err.h|buf.h|vec.h|thread.h|path.h|hash.h|clock.h|log.h|fsys.h|map.h|sandbox.h|accounts.h) echo base ;;
 	filter.h|scan.h|alter.h) echo tree ;;
 	chunker.h|codec.h) echo data ;;
 	db.h|store.h|index.h|mirror.h|journal.h|pass.h|problem.h) echo snap ;;

@@ -41,7 +41,8 @@
 #define MSG_FEATURE_PACK 4u	/* PACK: frames packed with zstd */
 #define MSG_FEATURE_KEEP 8u	/* STAGE with a key, HAVE, KEEP */
 #define MSG_FEATURE_SIGN 16u	/* SIGN, SIGNED */
-#define MSG_FEATURES 31u	/* what this build speaks */
+#define MSG_FEATURE_NOTE 32u	/* NOTE behind WELCOME: how the helper is confined */
+#define MSG_FEATURES 63u	/* what this build speaks */
 
 #define MSG_PACK_MAX 524288u	/* bytes of the frames in one PACK, unpacked */
 
@@ -66,6 +67,7 @@
 	X(6, BYE, 'C', 0u, MSG_S_READY, 0)                                    \
 	X(7, OWNER, 'C', 300u, MSG_S_LIVE, 0)                                 \
 	X(8, PACK, 'C', MSG_PAYLOAD_MAX, MSG_S_LIVE, 0)                       \
+	X(9, NOTE, 'H', 8u + MSG_TEXT_MAX, 0, 0)                              \
 	X(16, LIST, 'C', 8u + MSG_PATH_FIELD, MSG_S_READY, 0)                 \
 	X(17, LISTING, 'H', MSG_PAYLOAD_MAX, 0, 0)                            \
 	X(18, LISTED, 'H', 16u, 0, 0)                                         \
@@ -310,6 +312,9 @@ int msg_put_welcome(struct buf *b, const struct msg_welcome *m, struct err *err)
 int msg_get_welcome(struct view v, struct msg_welcome *m, struct err *err);
 int msg_put_refuse(struct buf *b, const struct msg_refuse *m, struct err *err);
 int msg_get_refuse(struct view v, struct msg_refuse *m, struct err *err);
+/* NOTE: a text for people. */
+int msg_put_note(struct buf *b, struct view text, struct err *err);
+int msg_get_note(struct view v, struct view *text, struct err *err);
 int msg_put_owner(struct buf *b, const struct msg_owner *m, struct err *err);
 int msg_get_owner(struct view v, struct msg_owner *m, struct err *err);
 int msg_put_list(struct buf *b, const struct msg_list *m, struct err *err);

@@ -23,6 +23,7 @@
 #include "snapsync/alter.h"
 #include "snapsync/filter.h"
 #include "snapsync/journal.h"
+#include "snapsync/accounts.h"
 #include "snapsync/remote.h"
 
 /* What happened to one entry, for -i, -v, -P and the log. */
@@ -113,6 +114,8 @@ const struct ship_counts *ship_counts(const struct ship *ship);
 uint64_t ship_withheld(const struct ship *ship);
 /* Entries that changed while they were read, in the last run. */
 uint64_t ship_restless(const struct ship *ship);
+/* Who is asked for the names of owners; NULL: this process asks itself. */
+void ship_set_accounts(struct ship *ship, struct accounts *accounts);
 /* The root's source file descriptor, for a source that was opened again. */
 void ship_set_root(struct ship *ship, int root_fd);
 

@@ -20,7 +20,9 @@
 #include "snapsync/codec.h"
 #include "snapsync/frame.h"
 #include "snapsync/map.h"
+#include "snapsync/accounts.h"
 #include "snapsync/path.h"
+#include "snapsync/sandbox.h"
 #include "snapsync/vec.h"
 
 #define APPLY_CREDIT (8u << 20)		/* bytes in flight */
@@ -105,6 +107,7 @@ struct apply {
 	int dest_fd, own_fd, limbo_fd, redo_fd, position_fd, lock_fd;
 	int tmp_fd;		/* nodes, links, long files on their way ... */
 	int tmp_fds[TMP_DIRS];	/* ... and content, see tmp_of; [0] is tmp_fd */
+	struct sandbox_held held;	/* how this process is confined to it */
 	char shown[256];	/* its path as the client gave it, escaped */
 	struct position position;
 	struct backup *backup;	/* NULL: nothing is kept */
@@ -121,6 +124,7 @@ struct apply {
 	struct hash_state *keyed_hash;
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_owner_known;
+	struct accounts *accounts;	/* NULL: owners are of no interest */
 	struct map owners;	/* group << 32 | id -> uint32_t local id */
 	/* the open batch */
 	uint64_t batch;		/* number of it, or of the last one */

@@ -206,6 +206,14 @@ static int clean_tmp(struct apply *a, unsigned i, struct err *err)
 	return r;
 }
 
+/* Before the first thing that a peer, or a log on the disk, wants of us. */
+static void lock_in(struct apply *a)
+{
+	struct sandbox_place dest = {a->dest_fd, !a->dry};
+
+	sandbox_enter(&dest, a->dest_fd >= 0, SANDBOX_ALONE, &a->held);
+}
+
 static int open_own(struct apply *a, struct err *err)
 {
 	bool fresh = false;
@@ -225,6 +233,7 @@ static int open_own(struct apply *a, struct err *err)
 	r = take_lock(a, err);
 	if (r < 0)
 		return r;
+	lock_in(a);
 	r = tmp_dirs(a, &fresh, err);
 	a->limbo_fd = r < 0 ? -1 : sub_dir(a, "limbo", &fresh, err);
 	a->redo_fd = a->limbo_fd < 0 ? -1 : own_file(a, "redo", err);
@@ -250,6 +259,9 @@ static int open_own(struct apply *a, struct err *err)
 /* Without changing anything: the position, if there is one to be read. */
 static int peek(struct apply *a, struct err *err)
 {
+	lock_in(a);
+	if (a->dest_fd < 0)
+		return 0;
 	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, false, err);
 	if (a->own_fd < 0)
 		return 0;
@@ -259,16 +271,24 @@ static int peek(struct apply *a, struct err *err)
 
 int open_dest(struct apply *a, struct err *err)
 {
+	int r;
+
 	if (a->o->read_only && !a->dry)
 		return err_set(err, ERR_DENIED,
 			       "the helper there is read-only");
 	log_escape(a->hello.path.p, a->hello.path.len, a->shown,
 		   sizeof(a->shown));
+	/* Nothing of the destination is open yet. */
+	if (!a->dry && !a->numeric) {
+		r = accounts_open(&a->accounts, err);
+		if (r < 0)
+			return r;
+	}
 	umask((mode_t)a->o->umask);
 	a->dest_fd = open_path(a, a->hello.path, err);
 	umask(0);
 	if (a->dest_fd < 0 && a->dry && err->sys == ENOENT)
-		return 0;
+		return peek(a, err);
 	if (a->dest_fd < 0 && (err->code == -ERR_DENIED && err->sys == 0))
 		return err->code;
 	if (a->dest_fd < 0)

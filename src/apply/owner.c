@@ -1,6 +1,4 @@
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,10 +8,11 @@
 int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err)
 {
 	uint64_t key = (uint64_t)m->group << 32 | m->id;
-	char name[256];
+	char name[ACCOUNTS_NAME + 1];
 	uint32_t *local;
+	int r;
 
-	if (a->numeric || a->owners.count > 100000)
+	if (!a->accounts || a->owners.count > 100000)
 		return 0;
 	local = map_put_u64(&a->owners, key, NULL, err);
 	if (!local)
@@ -21,18 +20,8 @@ int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err)
 	*local = m->id;
 	snprintf(name, sizeof(name), "%.*s", (int)m->name.len,
 		 (const char *)m->name.p);
-	if (m->group) {
-		struct group *g = getgrnam(name);
-
-		if (g)
-			*local = (uint32_t)g->gr_gid;
-	} else {
-		struct passwd *p = getpwnam(name);
-
-		if (p)
-			*local = (uint32_t)p->pw_uid;
-	}
-	return 0;
+	r = accounts_id(a->accounts, m->group, name, local, err);
+	return r < 0 ? r : 0;
 }
 
 uint32_t owner_map(struct apply *a, bool group, uint32_t id)
@@ -55,8 +44,9 @@ static int give(int dirfd, const char *name, const struct msg_meta *m,
 	if (geteuid() == 0)
 		return fsys_chown(dirfd, name, uid, gid, err) < 0 ? err->code
 								   : 1;
-	if (now->gid != gid)
-		fsys_chown(dirfd, name, UINT32_MAX, gid, err);
+	if (now->gid != gid &&
+	    fsys_chown(dirfd, name, UINT32_MAX, gid, err) == 0)
+		return 0;
 	return 0;
 }
 

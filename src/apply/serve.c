@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,6 +137,27 @@ static int welcome(struct apply *a, struct err *err)
 	return r < 0 ? r : frame_end(&a->out, &mark, err);
 }
 
+/* What holds us. */
+static int note(struct apply *a, struct err *err)
+{
+	char text[200];
+	struct frame_mark mark = {0};
+	int r;
+
+	if (!(a->features & MSG_FEATURE_NOTE))
+		return 0;
+	if (a->held.files)
+		snprintf(text, sizeof(text), "confined to %s by %s",
+			 a->dry ? "reading DEST" : "DEST", a->held.how);
+	else
+		snprintf(text, sizeof(text),
+			 "confined by its own checks only (%s)", a->held.how);
+	r = frame_begin(&a->out, MSG_NOTE, 0, &mark, err);
+	if (r == 0)
+		r = msg_put_note(&a->out, view_of(text, strlen(text)), err);
+	return r < 0 ? r : frame_end(&a->out, &mark, err);
+}
+
 static int greet(struct apply *a, const struct frame *f, struct err *err)
 {
 	struct msg_hello *h = &a->hello;
@@ -166,7 +188,8 @@ static int greet(struct apply *a, const struct frame *f, struct err *err)
 	/* The frame goes. */
 	h->path = h->version = h->backup_dir = h->suffix = view_of("", 0);
 	a->state = MSG_S_READY;
-	return welcome(a, err);
+	r = welcome(a, err);
+	return r < 0 ? r : note(a, err);
 }
 
 static int take_content(struct apply *a, const struct frame *f,
@@ -400,6 +423,7 @@ static void release(struct apply *a)
 	stage_release(a);
 	backup_free(a->backup);
 	map_release(&a->owners);
+	accounts_close(a->accounts);
 	map_release(&a->reasons);
 	touched_clear(a);
 	open_release(a);

@@ -43,6 +43,22 @@ static int take_welcome(struct remote *r, struct view payload,
 	return 0;
 }
 
+/* How the helper says it is confined. */
+static int take_note(struct remote *r, struct view payload, struct err *err)
+{
+	struct view text;
+	int e = msg_get_note(payload, &text, err);
+
+	if (e == 0 && (r->noted || !(r->welcome.features & MSG_FEATURE_NOTE)))
+		e = err_set(err, ERR_PROTOCOL, "unexpected NOTE");
+	if (e < 0)
+		return e;
+	r->noted = true;
+	log_line(r->o.log, LOG_INFO, "helper: %.*s", (int)text.len,
+		 (const char *)text.p);
+	return 0;
+}
+
 static int push_event(struct remote *r, const struct sink_event *event,
 		      struct err *err)
 {
@@ -141,6 +157,8 @@ static int take_frame(struct remote *r, const struct frame *f,
 		if (r->greeted)
 			break;
 		return take_welcome(r, f->payload, err);
+	case MSG_NOTE:
+		return take_note(r, f->payload, err);
 	case MSG_PING:
 	case MSG_PONG:
 	case MSG_CREDIT:

@@ -32,6 +32,7 @@ struct remote {
 	remote_signed_fn on_signed;
 	void *sign_arg;
 	uint64_t sign_id;
+	bool noted;		/* NOTE has come */
 	bool greeted, answered;	/* to the question that is waited for */
 	unsigned listed_code;
 };

@@ -5,8 +5,6 @@
  * left for the next pass.
  */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,25 +349,16 @@ static int tell_owner(struct ship *h, bool group, uint32_t id,
 		      struct err *err)
 {
 	uint64_t key = (uint64_t)group << 32 | id;
-	const char *name = NULL;
+	char name[ACCOUNTS_NAME + 1];
 	bool is_new;
+	int r;
 
 	if (!map_put_u64(&h->owners, key, &is_new, err))
 		return err->code;
 	if (!is_new)
 		return 0;
-	if (group) {
-		struct group *g = getgrgid((gid_t)id);
-
-		name = g ? g->gr_name : NULL;
-	} else {
-		struct passwd *p = getpwuid((uid_t)id);
-
-		name = p ? p->pw_name : NULL;
-	}
-	if (!name || strlen(name) > 255)
-		return 0;
-	return remote_owner(h->remote, group, id, name, err);
+	r = accounts_name(h->accounts, group, id, name, err);
+	return r <= 0 ? r : remote_owner(h->remote, group, id, name, err);
 }
 
 int send_owner(struct ship *h, const struct attr *a, struct err *err)

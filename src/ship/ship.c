@@ -68,6 +68,11 @@ void ship_free(struct ship *h)
 	free(h);
 }
 
+void ship_set_accounts(struct ship *h, struct accounts *accounts)
+{
+	h->accounts = accounts;
+}
+
 void ship_set_root(struct ship *h, int root_fd)
 {
 	h->root_fd = root_fd;

@@ -142,6 +142,7 @@ struct ship {
 	struct ship_options o;
 	struct ship_counts counts;
 	struct remote *remote;
+	struct accounts *accounts;	/* lent; NULL: we look ourselves */
 	struct sink *sink;
 	struct sink_null null;
 	struct plan plan;

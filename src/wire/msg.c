@@ -215,6 +215,17 @@ int msg_get_refuse(struct view v, struct msg_refuse *m, struct err *err)
 	return msg_finish(v, "REFUSE", m, sizeof(*m), err);
 }
 
+int msg_put_note(struct buf *b, struct view text, struct err *err)
+{
+	return msg_put_bytes(b, text, err);
+}
+
+int msg_get_note(struct view v, struct view *text, struct err *err)
+{
+	*text = msg_text(&v, MSG_TEXT_MAX);
+	return msg_finish(v, "NOTE", text, sizeof(*text), err);
+}
+
 int msg_put_owner(struct buf *b, const struct msg_owner *m, struct err *err)
 {
 	int r = buf_put_u8(b, m->group, err);
