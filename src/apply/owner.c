@@ -46,7 +46,7 @@ static int give(int dirfd, const char *name, const struct msg_meta *m,
 								   : 1;
 	if (now->gid != gid &&
 	    fsys_chown(dirfd, name, UINT32_MAX, gid, err) == 0)
-		return 0;
+		return now->uid == uid;
 	return 0;
 }
 
