@@ -3,6 +3,7 @@
  *   main.c     the program            options.c, spec.c  the command line
  *   state.c    where the state lies   run.c              one pass, or many
  *   connect.c  to the helper          output.c           lines for people
+ *   drop.c     what is given up then
  *   status.c   --status and --log            json.c  lines for programs
  */
 #ifndef SNAPSYNC_CLIENT_H
@@ -47,6 +48,7 @@ struct client {
 	struct dest dest;
 	struct ship *ship;
 	struct remote *remote;
+	struct accounts *accounts;	/* of a process that will be confined */
 	struct scan_memory *memory;	/* --interval: from pass to pass */
 	struct pass_result pass;
 	struct traffic traffic;	/* of connections that are over */
@@ -105,6 +107,9 @@ int state_exclude(struct client *k, struct err *err);
 /* connect.c */
 int connect_open(struct client *k, struct err *err);
 void connect_close(struct client *k);
+
+/* drop.c */
+void drop_rights(struct client *k);
 
 /* run.c: the exit status. */
 int run_once(struct client *k);

@@ -91,8 +91,15 @@ int connect_open(struct client *k, struct err *err)
 				   &k->out.log};
 	struct msg_hello hello;
 	struct link *link;
-	int r = open_link(k, &link, err);
+	int r = 0;
 
+	/* Before there is a link that it would hold open as well. */
+	if (k->c->interval <= 0 && !k->c->numeric_ids && !k->accounts) {
+		r = accounts_open(&k->accounts, err);
+		ship_set_accounts(k->ship, k->accounts);
+	}
+	if (r == 0)
+		r = open_link(k, &link, err);
 	if (r < 0)
 		return r;
 	/* A pipe to a child costs less than any packing. */
@@ -100,6 +107,7 @@ int connect_open(struct client *k, struct err *err)
 		o.pack = REMOTE_PACK_NONE;
 	log_line(&k->out.log, LOG_INFO, "connected to %s (%s)",
 		 k->c->to.shown, link_describe(link));
+	drop_rights(k);
 	memset(&hello, 0, sizeof(hello));
 	r = hash_random(&k->dest.next_tag, sizeof(k->dest.next_tag), err);
 	if (r < 0) {

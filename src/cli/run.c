@@ -286,6 +286,8 @@ static void finish(struct client *k)
 	connect_close(k);
 	ship_free(k->ship);
 	k->ship = NULL;
+	accounts_close(k->accounts);
+	k->accounts = NULL;
 	scan_memory_free(k->memory);
 	k->memory = NULL;
 	fsys_close(k->root_fd);

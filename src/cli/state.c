@@ -49,9 +49,11 @@ int state_find(struct client *k, struct err *err)
 	r = snprintf(k->state, sizeof(k->state), "%s/%.40s-%016llx", base,
 		     *name ? name : "root",
 		     (unsigned long long)hash_u64(k->src, strlen(k->src), 0));
-	return r > 0 && (size_t)r < sizeof(k->state)
-		       ? 0
-		       : err_set(err, ERR_FILE, "the state's path is too long");
+	if (r <= 0 || (size_t)r >= sizeof(k->state))
+		return err_set(err, ERR_FILE, "the state's path is too long");
+	/* What SQLite puts aside goes there too, where we may always write. */
+	setenv("SQLITE_TMPDIR", k->state, 0);
+	return 0;
 }
 
 static int lock(struct client *k, struct err *err)
