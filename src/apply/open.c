@@ -46,7 +46,7 @@ static int open_below(struct apply *a, struct view path, struct err *err)
 	if (path.len == 1 && path.p[0] == '.')
 		path.len = 0;
 	if (!path_ok(path.p, path.len, true))
-		return err_set(err, ERR_DENIED,
+		return err_set(err, ERR_START,
 			       "%s: outside of what this key may use",
 			       a->shown);
 	fd = fsys_open_root(root, err);
@@ -274,8 +274,9 @@ int open_dest(struct apply *a, struct err *err)
 	int r;
 
 	if (a->o->read_only && !a->dry)
-		return err_set(err, ERR_DENIED,
-			       "the helper there is read-only");
+		return err_set(err, ERR_START,
+			       "the helper there is read-only: only -n and "
+			       "--verify -n are allowed");
 	log_escape(a->hello.path.p, a->hello.path.len, a->shown,
 		   sizeof(a->shown));
 	/* Nothing of the destination is open yet. */
@@ -289,7 +290,7 @@ int open_dest(struct apply *a, struct err *err)
 	umask(0);
 	if (a->dest_fd < 0 && a->dry && err->sys == ENOENT)
 		return peek(a, err);
-	if (a->dest_fd < 0 && (err->code == -ERR_DENIED && err->sys == 0))
+	if (a->dest_fd < 0 && err->code == -ERR_START)
 		return err->code;
 	if (a->dest_fd < 0)
 		return cannot(a, "the destination cannot be used", err);
