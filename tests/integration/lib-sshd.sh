@@ -87,8 +87,9 @@ sshd_stop() {
 	wait "$SSHD_PID" 2>/dev/null
 	SSHD_PID=
 }
-sshd_children() {
+# All of them; a subshell for each level, so that it keeps its own variables.
+sshd_children() (
 	for c in $(ps -o pid= --ppid "$1" 2>/dev/null); do
 		sshd_children "$c"; echo "$c"
 	done
-}
+)
