@@ -32,6 +32,8 @@ struct sandbox_place {
 
 /* It has no children, and will send signals to nobody. */
 #define SANDBOX_ALONE 1u
+/* Can always be read: libraries want it at any time. */
+#define SANDBOX_RANDOM "/dev/urandom"
 
 struct sandbox_held {
 	bool files;	/* nothing but the places */

@@ -59,13 +59,13 @@ static int allow(int rules, int dir, uint64_t what)
 	return (int)syscall(SYS_landlock_add_rule, rules, RULE_BENEATH, &b, 0);
 }
 
-static int allow_also(int rules, const char *path)
+static int allow_path(int rules, const char *path, uint64_t what)
 {
 	int r, dir = path ? open(path, O_PATH | O_CLOEXEC) : -1;
 
 	if (dir < 0)
 		return 0;
-	r = allow(rules, dir, TO_READ);
+	r = allow(rules, dir, what);
 	close(dir);
 	return r;
 }
@@ -97,7 +97,9 @@ static int enter(const struct ruleset *set, const struct sandbox_place *places,
 				  ? set->files & ~(TO_EXECUTE | IOCTL_DEV)
 				  : TO_READ);
 	if (r == 0)
-		r = allow_also(rules, SANDBOX_ALSO_READ);
+		r = allow_path(rules, SANDBOX_RANDOM, READ_FILE);
+	if (r == 0)
+		r = allow_path(rules, SANDBOX_ALSO_READ, TO_READ);
 	if (r == 0)
 		r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (r == 0)

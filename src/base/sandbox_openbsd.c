@@ -21,12 +21,11 @@ static int show(const struct sandbox_place *place)
 
 static int show_all(const struct sandbox_place *places, size_t count)
 {
-	int r = 0, back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r, back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	size_t i;
 
-	/* Without any place this one hides everything else. */
-	if (count == 0)
-		r = unveil("/dev/null", "r");
+	/* The first call hides everything else. */
+	r = unveil(SANDBOX_RANDOM, "r");
 	for (i = 0; r == 0 && i < count; i++)
 		r = show(&places[i]);
 	if (r == 0)

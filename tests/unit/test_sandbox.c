@@ -165,6 +165,8 @@ static int writer(void)
 	EXPECT(try_open(in, "../out/f", O_RDONLY) == EACCES);
 	EXPECT(openat(before, "f", O_RDONLY) < 0 && errno == EACCES);
 	EXPECT(try_open("/etc", "passwd", O_RDONLY) == EACCES);
+	EXPECT(try_open("/dev", "urandom", O_RDONLY) == 0);
+	EXPECT(try_open("/dev", "null", O_RDWR) == EACCES);
 	EXPECT(try_exec() == EACCES);
 	EXPECT(try_connect() == (has(&held, "TCP") ? EACCES : 0));
 	errno = 0;
