@@ -11,10 +11,10 @@ cat >"$T/helper" <<END
 LD_PRELOAD=$BUILD/tests/unsynced.so exec "\$HELPER" "\$@"
 END
 chmod +x "$T/helper"
-export UNSYNCED_KEEP="$T/keep" UNSYNCED_AT UNSYNCED_LOSE UNSYNCED_SEED HELPER
+export UNSYNCED_KEEP="$D/.snapsync/keep" UNSYNCED_AT UNSYNCED_LOSE UNSYNCED_SEED HELPER
 # cut AT LOSE SEED: what comes of it: right, wrong, half, or over (there is no such change)
 cut_at() {
-	change_again; rm -rf "$T/keep"; mkdir "$T/keep"
+	change_again; rm -rf "$D/.snapsync/keep"; mkdir "$D/.snapsync/keep"
 	UNSYNCED_AT=$1 UNSYNCED_LOSE=$2 UNSYNCED_SEED=$3
 	run_sync --helper-path "$T/helper" "$S" "$D"
 	[ $rc != 0 ] || [ -n "${UNSYNCED_DEAF:-}" ] || { came=over; return; }
@@ -26,10 +26,10 @@ cut_at() {
 for HELPER in "$BUILD/snapsync-helper" "$BUILD-posix/snapsync-helper"; do
 	[ -x "$HELPER" ] || { ok "$HELPER is there" false; continue; }
 	kind=$(basename "$(dirname "$HELPER")")
-	change_again; rm -rf "$T/keep"; mkdir "$T/keep"; UNSYNCED_AT=0
-	UNSYNCED_COUNT=$T/count run_sync --helper-path "$T/helper" "$S" "$D"
+	change_again; rm -rf "$D/.snapsync/keep"; mkdir "$D/.snapsync/keep"; UNSYNCED_AT=0
+	UNSYNCED_COUNT=$D/.snapsync/count run_sync --helper-path "$T/helper" "$S" "$D"
 	ok "$kind: nothing is lost without a cut" same "$S" "$D"
-	total=$(cat "$T/count")
+	total=$(cat "$D/.snapsync/count")
 	ok "$kind: $total changes and syncs" test "$total" -gt 60
 	for way in "all 0" "content 0" "names 0" "random 1" "random 2" "random 3"; do
 		cuts=0 wrong=0

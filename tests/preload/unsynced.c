@@ -2,7 +2,8 @@
  * unsynced.so: preloaded into the helper, it ends it at its Nth change of the
  * file system as a power cut might: what was not synced is taken back.
  *
- *     UNSYNCED_KEEP   an empty directory on the same file system
+ *     UNSYNCED_KEEP   an empty directory on the same file system, below the
+ *                     destination: the helper can reach no other
  *     UNSYNCED_AT     crash before this change or sync (1, 2 ...); 0: never
  *     UNSYNCED_LOSE   all      everything that was not synced
  *                     content  what was written into files, but no names
