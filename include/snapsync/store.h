@@ -27,6 +27,7 @@
 
 #define STORE_ROOT 1
 #define STORE_LIMBO 0
+#define STORE_DEAD INT64_MAX	/* at a destination: ours once, to be replaced or removed */
 #define STORE_YOUNG 1u	/* inode flag: content was read too soon after a change */
 
 struct store;

@@ -175,7 +175,8 @@ static int break_links(struct settle *t, const struct journal_row *row,
 		if (other->parent == at.parent && other->len == at.len &&
 		    memcmp(other->name, at.name, at.len) == 0)
 			continue;
-		r = mirror_set(t->s, t->d->id, *other, -1, row->type, err);
+		r = mirror_set(t->s, t->d->id, *other, STORE_DEAD, row->type,
+			       err);
 	}
 	name_list_release(&names);
 	return r;
