@@ -8,8 +8,8 @@
 #ifndef SNAPSYNC_JOURNAL_H
 #define SNAPSYNC_JOURNAL_H
 
-#include "snapsync/log.h"
 #include "snapsync/mirror.h"
+#include "snapsync/problem.h"
 
 enum journal_op {
 	JOURNAL_MKDIR = 1,
@@ -55,7 +55,8 @@ struct journal_settled {
  * effects onto the mirror, problems noted and cleared, d->acked moved on. */
 int journal_settle(struct store *s, struct dest *d, uint64_t batch,
 		   const struct journal_fail *fails, size_t fail_count,
-		   struct journal_settled *out, const struct log *log, struct err *err);
+		   struct journal_settled *out, struct problem_teller *teller,
+		   struct err *err);
 
 /* Forget rows of batches after d->acked: they never happened. */
 int journal_forget(struct store *s, struct dest *d, struct err *err);

@@ -8,10 +8,22 @@
 #ifndef SNAPSYNC_PROBLEM_H
 #define SNAPSYNC_PROBLEM_H
 
+#include "snapsync/log.h"
 #include "snapsync/store.h"
 
 int problem_note(struct store *s, int64_t dest, struct view path, int code,
 		 const char *text, struct err *err);
+/* Lines about them: of a kind (a code) the first PROBLEM_LINES of a run get one
+ * each, unless the log is verbose, and the others are counted. */
+#define PROBLEM_LINES 20u
+struct problem_teller {
+	const struct log *log;
+	uint32_t lines[ERR_CODES];
+	uint64_t more;
+};
+void problem_tell(struct problem_teller *t, struct view path, int code, const char *text);
+/* The run is over: how many got no line. */
+void problem_told(struct problem_teller *t);
 /* It works now. */
 int problem_clear(struct store *s, int64_t dest, struct view path, struct err *err);
 /* Drop rows of dest not noted since `since` (nanoseconds, real time). */

@@ -257,7 +257,7 @@ static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 
 		r = journal_settle(h->s, h->d, next, h->fails,
 				   last ? h->fail_count : 0, &settled,
-				   h->o.log, err);
+				   &h->teller, err);
 	}
 	h->fail_count = 0;
 	h->counts.failed += settled.failed;

@@ -328,6 +328,35 @@ int content_names(struct ship *h, struct err *err)
 
 /* ------------------------------------------------------------ inodes */
 
+/* A name under which it is there already, rather than one that was planned in
+ * this run and may fail. */
+static int firm_place(struct ship *h, const struct inode_row *row,
+		      struct place *out, struct err *err)
+{
+	struct name_list names;
+	enum fsys_type type;
+	int64_t there;
+	bool found = false;
+	size_t i;
+	int r = 0;
+
+	name_list_init(&names);
+	if (row->nlink > 1)
+		r = mirror_names_of(h->s, h->d->id, row->id, &names, err);
+	for (i = 0; r >= 0 && !found && i < names.count; i++) {
+		r = plan_get(h, names.rows[i].at, &there, &type, err);
+		found = r > 0 && there == row->id;
+	}
+	if (found) {
+		*out = names.rows[i - 1].at;
+		out->name = arena_copy(&h->plan.arena, out->name, out->len, err);
+		r = out->name ? 1 : err->code;
+	}
+	name_list_release(&names);
+	return r < 0 || found ? r
+			      : plan_where(h, row->id, row->a.type, out, err);
+}
+
 static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 {
 	struct inode_row row;
@@ -337,7 +366,7 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 	int r = store_inode_get(h->s, inode, &row, err);
 
 	if (r > 0)
-		r = plan_where(h, inode, row.a.type, &at, err);
+		r = firm_place(h, &row, &at, err);
 	if (r <= 0) /* gone, or not there at all: names care for it */
 		return r;
 	r = mirror_inode(h->s, h->d->id, inode, &have, err);

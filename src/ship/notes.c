@@ -85,8 +85,7 @@ int notes_problem(struct ship *h, struct place at, int code, const char *text,
 		return err->code;
 	buf_init(&path, 1 << 24);
 	r = store_path(h->s, at, &path, err);
-	log_line(h->o.log, LOG_ERROR, "%.*s: %s", (int)path.len,
-		 path.len ? (const char *)path.data : "", line);
+	problem_tell(&h->teller, view_of(path.data, path.len), code, line);
 	n->code = code;
 	n->text = line;
 	n->path = view_of(arena_copy(&h->note_arena, path.data, path.len, err),

@@ -21,6 +21,7 @@ int ship_new(struct store *s, int root_fd, struct dest *d,
 	h->d = d;
 	h->root_fd = root_fd;
 	h->o = *o;
+	h->teller.log = o->log;
 	h->src_fd = -1;
 	h->src_parent = -1;
 	sink_null_init(&h->null);
@@ -162,7 +163,7 @@ static int settle_position(struct ship *h, const struct msg_welcome *w,
 
 		r = journal_settle(h->s, d, next, h->fails,
 				   next == w->position ? h->fail_count : 0,
-				   &settled, h->o.log, err);
+				   &settled, &h->teller, err);
 	}
 	h->fail_count = 0;
 	/* What failed in a batch before the last one is not known any more. */
@@ -322,6 +323,7 @@ int ship_run(struct ship *h, struct err *err)
 		if (r > 0)
 			r = index_prune(h->s, err);
 	}
+	problem_told(&h->teller);
 	if (!h->reading)
 		progress_end(h, r == 0);
 	db_hold(store_db(h->s), false, r < 0 ? &ignored : err);

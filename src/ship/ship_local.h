@@ -141,6 +141,7 @@ struct ship {
 	int root_fd;
 	struct ship_options o;
 	struct ship_counts counts;
+	struct problem_teller teller;
 	struct remote *remote;
 	struct accounts *accounts;	/* lent; NULL: we look ourselves */
 	struct sink *sink;

@@ -7,14 +7,13 @@
  * A row's effects are assignments to the mirror ("this name now has this
  * inode"), so it does not matter what the snapshot has become meanwhile.
  */
-#include "snapsync/journal.h"
+#include "journal_local.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "snapsync/clock.h"
 #include "snapsync/path.h"
-#include "snapsync/problem.h"
 
 #define BATCH_BITS 20	/* seq = batch << BATCH_BITS | index */
 #define ATTR_BYTES 57
@@ -127,7 +126,7 @@ static void take_row(struct sql *q, int at, struct journal_row *row)
 #define ROW_COLUMNS                                                           \
 	"op, inode, type, parent, path, from_parent, from_path, bytes, attr"
 
-static struct place place_of(int64_t parent, struct view path)
+struct place journal_place(int64_t parent, struct view path)
 {
 	struct view up, name;
 	struct place at;
@@ -144,7 +143,7 @@ static struct place place_of(int64_t parent, struct view path)
 struct settle {
 	struct store *s;
 	struct dest *d;
-	const struct log *log;
+	struct problem_teller *teller;
 	struct journal_settled *out;
 	bool problems;		/* there are some that may be over */
 	int64_t touched;	/* directory marked last: no need to again */
@@ -185,8 +184,8 @@ static int break_links(struct settle *t, const struct journal_row *row,
 static int effect(struct settle *t, const struct journal_row *row,
 		  struct err *err)
 {
-	struct place at = place_of(row->parent, row->path);
-	struct place from = place_of(row->from_parent, row->from);
+	struct place at = journal_place(row->parent, row->path);
+	struct place from = journal_place(row->from_parent, row->from);
 	int64_t dest = t->d->id, there;
 	enum fsys_type type;
 	struct attr a = row->attr;
@@ -258,9 +257,29 @@ static int left_alone(struct settle *t, const struct journal_row *row,
 	return r < 0 ? r : 0;
 }
 
+/* What a directory shall replace is removed first, and then the directory
+ * cannot be made: the mirror must not count on it. */
+static int half_done(struct settle *t, const struct journal_row *row,
+		     struct err *err)
+{
+	struct place at = journal_place(row->parent, row->path);
+	enum fsys_type type;
+	int64_t there;
+	int r;
+
+	if (row->type != FSYS_DIR ||
+	    (row->op != JOURNAL_MKDIR && row->op != JOURNAL_MOVE))
+		return 0;
+	r = mirror_get(t->s, t->d->id, at, &there, &type, err);
+	if (r <= 0 || type == FSYS_DIR)
+		return r < 0 ? r : 0;
+	return mirror_set(t->s, t->d->id, at, STORE_DEAD, type, err);
+}
+
 static int failed(struct settle *t, const struct journal_row *row,
 		  const struct journal_fail *f, struct err *err)
 {
+	const char *text = f->text;
 	bool theirs = false;
 	int r = 0;
 
@@ -270,7 +289,7 @@ static int failed(struct settle *t, const struct journal_row *row,
 			struct view path = row->from.len ? row->from
 							 : row->path;
 
-			log_line(t->log, LOG_WARN,
+			log_line(t->teller->log, LOG_WARN,
 				 "%.*s: not deleted, it holds files that are "
 				 "not part of the mirror%s",
 				 (int)path.len, (const char *)path.p,
@@ -281,15 +300,18 @@ static int failed(struct settle *t, const struct journal_row *row,
 		}
 	}
 	t->out->failed++;
-	if (err_class(f->code) == ERR_CLASS_RESCAN)
+	if (r == 0 && f->code == ERR_VANISHED)
+		r = journal_expected(t->s, t->d->id, row, err);
+	if (r == 0 && err_class(f->code) == ERR_CLASS_RESCAN)
 		t->out->surprised = true;
-	/* A copy that did not fit is sent again at once. */
-	log_line(t->log, f->code == ERR_MISMATCH ? LOG_INFO : LOG_ERROR,
-		 "%.*s: %s", row->path.len ? (int)row->path.len : 1,
-		 row->path.len ? (const char *)row->path.p : ".", f->text);
+	if (r > 0)
+		text = "not done, since something before it failed";
+	if (r >= 0)
+		r = half_done(t, row, err);
+	problem_tell(t->teller, row->path, f->code, text);
 	t->problems = true;
-	if (r == 0)
-		r = problem_note(t->s, t->d->id, row->path, f->code, f->text,
+	if (r >= 0)
+		r = problem_note(t->s, t->d->id, row->path, f->code, text,
 				 err);
 	return r;
 }
@@ -358,10 +380,10 @@ static int mark_failed(struct settle *t, uint64_t batch,
 
 int journal_settle(struct store *s, struct dest *d, uint64_t batch,
 		   const struct journal_fail *fails, size_t fail_count,
-		   struct journal_settled *out, const struct log *log,
+		   struct journal_settled *out, struct problem_teller *teller,
 		   struct err *err)
 {
-	struct settle t = {s, d, log, out, false, 0};
+	struct settle t = {s, d, teller, out, false, 0};
 	int64_t problems = 0;
 	int r = db_begin(store_db(s), err);
 

@@ -1,6 +1,8 @@
 #include "snapsync/problem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "snapsync/clock.h"
 
@@ -23,6 +25,36 @@ int problem_note(struct store *s, int64_t dest, struct view path, int code,
 	db_text(q, 4, text);
 	db_int(q, 5, now);
 	return db_run(q, err);
+}
+
+void problem_tell(struct problem_teller *t, struct view path, int code,
+		  const char *text)
+{
+	unsigned kind = code > 0 && code < ERR_CODES ? (unsigned)code : 0;
+
+	/* A copy that did not fit is sent again at once. */
+	if (code == ERR_MISMATCH) {
+		log_line(t->log, LOG_INFO, "%.*s: %s", (int)path.len,
+			 path.len ? (const char *)path.p : "", text);
+		return;
+	}
+	if (t->log && t->log->level < LOG_INFO &&
+	    t->lines[kind]++ >= PROBLEM_LINES) {
+		t->more++;
+		return;
+	}
+	log_line(t->log, LOG_ERROR, "%.*s: %s", path.len ? (int)path.len : 1,
+		 path.len ? (const char *)path.p : ".", text);
+}
+
+void problem_told(struct problem_teller *t)
+{
+	if (t->more)
+		log_line(t->log, LOG_ERROR,
+			 "and %" PRIu64 " more, for the same reasons as those "
+			 "above (--status names all)", t->more);
+	memset(t->lines, 0, sizeof(t->lines));
+	t->more = 0;
 }
 
 int problem_clear(struct store *s, int64_t dest, struct view path,
