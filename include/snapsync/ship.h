@@ -52,7 +52,7 @@ struct ship_counts {
 	uint64_t matched;	/* content bytes that the destination had */
 	uint64_t drifted;	/* verify: names that are not as they were left */
 	uint64_t extras;	/* ... of them, what stays where it is */
-	uint64_t unseen;	/* verify: could not be looked at there */
+	uint64_t unseen;	/* by the last listing: could not be looked at there */
 };
 
 /* How far a run is.  The work is bytes of content, and for each operation as

@@ -49,8 +49,6 @@ static int push(struct listing *l, const char *dir, const char *name,
 	char *path;
 	int r;
 
-	if (len > PATH_BYTES_MAX)
-		return 0;
 	r = vec_grow((void **)&l->todo, &l->cap, l->todos + 1,
 		     sizeof(*l->todo), err);
 	if (r < 0)
@@ -59,11 +57,14 @@ static int push(struct listing *l, const char *dir, const char *name,
 	if (!path)
 		return err_set(err, ERR_MEMORY, "out of memory");
 	snprintf(path, len, "%s%s%s", dir, *dir ? "/" : "", name);
+	if (!path_ok(path, strlen(path), true)) {
+		free(path);
+		return err_set(err, ERR_NAME, "a path that is too long");
+	}
 	l->todo[l->todos++] = path;
 	return 0;
 }
 
-/* Content hash of a file; not to be read is not hashed. */
 /* A file that cannot be read has no hash; an error is one of the session. */
 static int hash_file(struct listing *l, int dirfd, const char *name,
 		     struct msg_item *item, struct err *err)
@@ -93,6 +94,13 @@ static int hash_file(struct listing *l, int dirfd, const char *name,
 	return r;
 }
 
+/* Only that is a reason to leave an entry out: of one that cannot be looked
+ * at, and so of its directory, nothing is known. */
+static bool went_away(const struct err *err)
+{
+	return err->sys == ENOENT || err->sys == ESTALE;
+}
+
 static int add_item(struct listing *l, int dirfd, const char *dir,
 		    const char *name, struct err *err)
 {
@@ -104,16 +112,18 @@ static int add_item(struct listing *l, int dirfd, const char *dir,
 		      backup_holds(l->a, view_of(name, strlen(name)))))
 		return 0;
 	memset(&item, 0, sizeof(item));
-	if (fsys_stat(dirfd, name, &item.st, err) < 0 ||
-	    item.st.type == FSYS_NONE)
-		return 0; /* went away */
+	r = fsys_stat(dirfd, name, &item.st, err);
+	if (r < 0)
+		return went_away(err) ? 0 : r;
+	if (item.st.type == FSYS_NONE)
+		return 0;
 	item.name = view_of(name, strlen(name));
 	item.target = view_of("", 0);
 	if (item.st.type == FSYS_SYMLINK) {
 		n = fsys_readlink(dirfd, name, l->target, MSG_LINK_MAX + 1,
 				  err);
 		if (n < 0)
-			return 0;
+			return went_away(err) ? 0 : (int)n;
 		item.target = view_of(l->target, (size_t)n);
 	}
 	if (item.st.type == FSYS_FILE && l->flags & MSG_LIST_HASH)
@@ -151,7 +161,8 @@ static int list_one(struct listing *l, const char *dir, struct err *err)
 			break;
 	}
 	fsys_list_close(list);
-	if (r < 0 && err_class(r) != ERR_CLASS_SKIP)
+	if (r < 0 && (err_class(r) == ERR_CLASS_FATAL ||
+		      err_class(r) == ERR_CLASS_DROP))
 		return r;
 	return send_items(l, dir,
 			  MSG_LISTING_LAST |

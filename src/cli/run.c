@@ -182,8 +182,11 @@ static int verdict(struct client *k, struct err *err)
 	if (n->unseen)
 		return err_set(err, ERR_PARTIAL,
 			       "%" PRIu64 " entries of the destination could "
-			       "not be looked at: verify it again",
-			       n->unseen);
+			       "not be looked at: the next %s",
+			       n->unseen,
+			       k->c->action == ACTION_VERIFY
+				       ? "--verify may find more"
+				       : "run looks again");
 	if (n->drifted > n->extras)
 		log_line(&k->out.log, LOG_WARN,
 			 "drift at the destination: %" PRIu64 ", %s",

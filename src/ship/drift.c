@@ -25,7 +25,7 @@ void drift_unseen(struct ship *h, const struct buf *dir, struct view name)
 {
 	char path[4096], last[1024];
 
-	if (!h->o.verify || h->told)
+	if (h->o.verify && h->told)
 		return;
 	h->counts.unseen++;
 	log_escape(dir->data, dir->len, path, sizeof(path));

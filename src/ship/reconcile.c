@@ -11,6 +11,7 @@
  * where it has one of another type; and is an extra where it has none: left
  * alone, or with --delete a stranger too.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct listing {
 	struct arena arena;
 	int64_t stranger;	/* last negative number used */
 	uint64_t listed, extras;
+	uint64_t alone;		/* extras that are left alone */
 };
 
 struct link_key {
@@ -209,9 +211,12 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		if ((!h->o.delete_extras && !h->o.verify) ||
-		    protected(l, at, it->a.type == FSYS_DIR))
+		if (protected(l, at, it->a.type == FSYS_DIR))
 			return 0;
+		if (!h->o.delete_extras && !h->o.verify) {
+			l->alone++;
+			return 0;
+		}
 		/* Below a directory that is extra, that was told. */
 		if (!replaces && at.parent > 0)
 			drift_tell(l->h, &l->dir, SHIP_EXTRA, &at, it->a.type,
@@ -469,6 +474,7 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1};
 	struct found_dir *root;
+	bool all = false;
 	int r;
 
 	map_init(&l.dirs, sizeof(struct found_dir));
@@ -478,6 +484,8 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	buf_init(&l.dir, 1 << 20);
 	arena_init(&l.arena);
 	h->extras_kept = 0;
+	if (!h->o.verify)
+		h->counts.unseen = 0;
 	r = db_begin(store_db(h->s), err);
 	if (r == 0)
 		r = mirror_lowest(h->s, h->d->id, &l.stranger, err);
@@ -489,6 +497,12 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	} else if (r == 0) {
 		r = err->code;
 	}
+	all = !l.some_unreadable;
+	if (r == 0 && l.alone)
+		log_line(h->o.log, h->d->known ? LOG_WARN : LOG_INFO,
+			 "the destination has %" PRIu64 " that the source does "
+			 "not have, left alone (--verify names them, and with "
+			 "--delete removes them)", l.alone);
 	if (r == 0 && explained)
 		r = keep_limbo(&l, err);
 	if (r == 0)
@@ -498,15 +512,15 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	/* The root itself is not listed: it gets what it should have. */
 	if (r == 0 && !(h->o.verify && h->o.dry))
 		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);
-	if (r == 0) {
-		h->d->known = true;
+	if (r == 0) { /* else it is listed again until all of it was seen */
+		h->d->known = all || (explained && h->d->known);
 		r = mirror_dest_save(h->s, h->d, err);
 	}
 	if (r == 0)
 		r = db_commit(store_db(h->s), err);
 	else
 		db_rollback(store_db(h->s));
-	h->told = true;
+	h->told = h->listed = true;
 	map_release(&l.dirs);
 	map_release(&l.inodes);
 	map_release(&l.seen);

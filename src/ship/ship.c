@@ -292,6 +292,10 @@ int ship_run(struct ship *h, struct err *err)
 	struct err ignored;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
+	/* What could not be looked at before? */
+	if (r == 0 && h->remote && !h->o.dry && !h->d->known && !h->listed)
+		r = reconcile(h, true, err);
+	h->listed = false;
 	if (r == 0 && !h->reading)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {

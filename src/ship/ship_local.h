@@ -169,6 +169,7 @@ struct ship {
 	uint64_t restless;
 	uint64_t extras_kept;
 	bool told;		/* verify: its lines, once in a run */
+	bool listed;		/* since the last run */
 	struct buf scratch;
 	struct note *notes;
 	size_t note_count, note_cap;
