@@ -127,13 +127,6 @@ static void explain(struct client *k)
 		pass_explain(&k->pass, text, sizeof(text));
 		log_line(&k->out.log, LOG_ERROR, "%s", text);
 	}
-	if (k->ship && ship_withheld(k->ship))
-		log_line(&k->out.log, LOG_ERROR,
-			 "deletes withheld: %" PRIu64
-			 " entries of the destination are not in the source, "
-			 "more than --max-delete allows; if this is meant, run "
-			 "once with --force-delete",
-			 ship_withheld(k->ship));
 }
 
 /* The tail of a run that did what it could. */

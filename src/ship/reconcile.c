@@ -441,22 +441,41 @@ static int on_listing(void *arg, const struct msg_listing *m, struct err *err)
 	return r;
 }
 
-/* --delete may not remove more than --max-delete allows. */
+static int source_empty(struct ship *h, struct err *err)
+{
+	struct sql *q = db_sql(store_db(h->s), "SELECT 1 FROM name LIMIT 1",
+			       err);
+	int r = q ? db_step(q, err) : err->code;
+
+	db_reset(q);
+	return r < 0 ? r : r == 0;
+}
+
+/* --delete may not remove more than --max-delete allows, and nothing if the
+ * source is empty. */
 static int limit_extras(struct listing *l, struct err *err)
 {
 	const struct ship_options *o = &l->h->o;
 	uint64_t limit = (uint64_t)(o->max_delete < 0 ? 0 : o->max_delete);
 	bool over;
+	int empty;
 
 	if (!l->extras || o->force_delete || o->max_delete < 0)
 		return 0;
-	if (o->max_default && l->listed < 100)
-		return 0;
+	empty = source_empty(l->h, err);
+	if (empty < 0)
+		return empty;
 	over = o->max_percent ? l->extras * 100 > l->listed * limit
 			      : l->extras > limit;
-	if (!over)
+	if (!empty && (!over || (o->max_default && l->listed < 100)))
 		return 0;
 	l->h->extras_kept = l->extras;
+	log_line(o->log, LOG_ERROR,
+		 "deletes withheld: %s; %" PRIu64 " entries of the destination "
+		 "that are not in the source stay; if this is meant, run once "
+		 "with --verify --delete --force-delete",
+		 empty ? "the source is empty (is it mounted?)"
+		       : "more than --max-delete allows", l->extras);
 	return mirror_drop_strangers(l->h->s, l->h->d->id, err);
 }
 

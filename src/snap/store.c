@@ -7,6 +7,16 @@
 
 #define INODE_COLUMNS "id, dev, ino, birth, ctime, nlink, flags, " ROW_ATTR
 
+static int has_tables(struct store *s, struct err *err)
+{
+	struct sql *q = db_sql(s->db, "SELECT 1 FROM sqlite_master LIMIT 1",
+			       err);
+	int r = q ? db_step(q, err) : err->code;
+
+	db_reset(q);
+	return r;
+}
+
 static int check_version(struct store *s, enum db_mode mode, struct err *err)
 {
 	struct sql *q = db_sql(s->db, "PRAGMA user_version", err);
@@ -27,6 +37,12 @@ static int check_version(struct store *s, enum db_mode mode, struct err *err)
 			       "knows %d): use that version or another "
 			       "--state-dir",
 			       (long long)version, SCHEMA_VERSION);
+	r = version == 0 ? has_tables(s, err) : 0;
+	if (r != 0)
+		return r < 0 ? r
+			     : err_set(err, ERR_FILE,
+				       "state.db is the database of another "
+				       "program: use another --state-dir");
 	if (version == 1 && mode == DB_READ)
 		return err_set(err, ERR_FILE,
 			       "the state database is of an earlier version of "
