@@ -152,6 +152,8 @@ struct msg_hello {
 /* WELCOME flags */
 #define MSG_WELCOME_CHOWN 1u	/* may give files away (uid 0) */
 #define MSG_WELCOME_KNOWN 2u	/* pair and position were found on disk */
+#define MSG_WELCOME_NO_MODES 8u	/* the file system there has no permission bits */
+#define MSG_WELCOME_NO_OWNERS 16u	/* ... nor owners, though uid 0 could set them */
 #define MSG_WELCOME_MISSING 4u	/* DRY: DEST does not exist (it counts as empty) */
 
 struct msg_fail {

@@ -108,6 +108,8 @@ struct apply {
 	int tmp_fd;		/* nodes, links, long files on their way ... */
 	int tmp_fds[TMP_DIRS];	/* ... and content, see tmp_of; [0] is tmp_fd */
 	struct sandbox_held held;	/* how this process is confined to it */
+	bool folds, no_modes, no_owners;	/* see ability.c */
+	uint32_t granularity;	/* of times, ns */
 	char shown[256];	/* its path as the client gave it, escaped */
 	struct position position;
 	struct backup *backup;	/* NULL: nothing is kept */
@@ -157,6 +159,14 @@ struct noted {
 /* open.c */
 int open_dest(struct apply *a, struct err *err);
 void open_release(struct apply *a);
+
+/* ability.c */
+void ability_probe(struct apply *a);
+/* 1 the name is in the directory in exactly this spelling (always, where case
+ * matters), 0 it is not. */
+int ability_spelled(const struct apply *a, int dirfd, const char *name, struct err *err);
+/* Whatever the name leads to has it in this spelling; or it is free. */
+int ability_free(const struct apply *a, int dirfd, const char *name, struct err *err);
 
 /* confine.c: the directory that holds the last component of the path, lent
  * until the next call, and that component. */
@@ -213,7 +223,7 @@ int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err);
 /* Owner, mode and mtime of an object, in that order; uid and gid are those of
  * this machine (owner_map, when the operation was noted: after a crash the
  * names are gone). */
-int owner_meta(int dirfd, const char *name, enum fsys_type type,
+int owner_meta(const struct apply *a, int dirfd, const char *name, enum fsys_type type,
 	       const struct msg_meta *m, const struct fsys_stat *now, struct err *err);
 uint32_t owner_map(struct apply *a, bool group, uint32_t id);
 

@@ -47,6 +47,9 @@ static struct closing *closing_of(struct apply *a, struct err *err)
 	own->hello = a->hello;
 	own->no_sync = a->no_sync;
 	own->backup = a->backup;
+	own->folds = a->folds;
+	own->no_modes = a->no_modes;
+	own->no_owners = a->no_owners;
 	own->dest_fd = a->dest_fd;
 	own->own_fd = a->own_fd;
 	own->tmp_fd = a->tmp_fd;

@@ -83,6 +83,27 @@ static struct cached_dir *keep(struct apply *a, enum msg_area area,
 	return c;
 }
 
+/* Every directory on the way in its own spelling. */
+static int check_spelling(struct apply *a, int from, struct view path,
+			  struct err *err)
+{
+	struct view done = view_of(path.p, 0), name;
+	char one[PATH_NAME_MAX + 1];
+	int r = 0, fd;
+
+	while (r == 0 && a->folds && path_next(&path, &name)) {
+		fd = path_open_dir(from, done, err);
+		if (fd < 0)
+			return fd;
+		snprintf(one, sizeof(one), "%.*s", (int)name.len,
+			 (const char *)name.p);
+		r = ability_free(a, fd, one, err);
+		fsys_close(fd);
+		done.len = (size_t)(name.p + name.len - done.p);
+	}
+	return r;
+}
+
 int confine_dir(struct apply *a, enum msg_area area, struct view path,
 		struct cached_dir **out, struct err *err)
 {
@@ -96,7 +117,9 @@ int confine_dir(struct apply *a, enum msg_area area, struct view path,
 
 		if (c)
 			view_bytes(&rest, c->path.len + (c->path.len != 0));
-		fd = path_open_dir(from, rest, err);
+		fd = check_spelling(a, from, rest, err);
+		if (fd == 0)
+			fd = path_open_dir(from, rest, err);
 		if (fd < 0)
 			return fd;
 		c = keep(a, area, path, fd, err);

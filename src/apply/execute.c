@@ -20,6 +20,15 @@ static int spot_of(struct apply *a, const struct msg_path *p, struct spot *s,
 	return confine_parent(a, p, &s->fd, s->name, &s->dir, err);
 }
 
+/* Nothing comes here over what has another spelling. */
+static int new_spot_of(struct apply *a, const struct msg_path *p,
+		       struct spot *s, struct err *err)
+{
+	int r = spot_of(a, p, s, err);
+
+	return r < 0 ? r : ability_free(a, s->fd, s->name, err);
+}
+
 static int look(const struct spot *s, struct fsys_stat *st, struct err *err)
 {
 	int r = fsys_stat(s->fd, s->name, st, err);
@@ -77,7 +86,7 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 	}
 	if (r < 0) /* in a replay it has its name already */
 		return err->sys == ENOENT && replay ? 0 : r;
-	r = spot_of(a, &n->op.path, &s, err);
+	r = new_spot_of(a, &n->op.path, &s, err);
 	if (r == 0 && a->backup) {
 		r = look(&s, &st, err);
 		if (r > 0)
@@ -103,7 +112,7 @@ static int make_dir(struct apply *a, const struct noted *n, struct err *err)
 {
 	struct fsys_stat st;
 	struct spot s;
-	int r = spot_of(a, &n->op.path, &s, err);
+	int r = new_spot_of(a, &n->op.path, &s, err);
 
 	if (r < 0)
 		return r;
@@ -134,6 +143,11 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 
 	if (r < 0)
 		return r;
+	if (r > 0 && there.dev == st->dev && there.ino == st->ino &&
+	    (st->type == FSYS_DIR || st->nlink == 1))
+		r = 0;	/* just another spelling of its name */
+	else if (r > 0 && ability_free(a, to->fd, to->name, err) < 0)
+		return err->code;
 	/* Renaming one link of an inode over another does nothing at all. */
 	if (r > 0 && there.dev == st->dev && there.ino == st->ino) {
 		touched_dir(a, from->dir, from->fd);
@@ -222,8 +236,11 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 	/* By way of tmp: a new link there, renamed over whatever is here. */
 	fsys_unlink(a->tmp_fd, "link", err);
 	r = fsys_link(from.fd, from.name, a->tmp_fd, "link", err);
+	if (r < 0)
+		return err_sys(err, (enum err_code)-r, err->sys,
+			       "a hard link cannot be made there");
 	if (r == 0)
-		r = spot_of(a, &n->op.path, &to, err);
+		r = new_spot_of(a, &n->op.path, &to, err);
 	if (r == 0)
 		r = look(&to, &there, err);
 	if (r > 0 && there.dev == st.dev && there.ino == st.ino) {
@@ -258,6 +275,9 @@ static int remove_name(struct apply *a, const struct noted *n, bool replay,
 		return r;
 	if (replay && !is_subject(n, &st))
 		return 0;
+	r = ability_spelled(a, s.fd, s.name, err);
+	if (r <= 0) /* another one's */
+		return r;
 	if (a->o->no_delete)
 		return err_set(err, ERR_DENIED,
 			       "deletes are forbidden at the destination");
@@ -287,7 +307,7 @@ static int set_meta(struct apply *a, const struct noted *n, struct err *err)
 		s.dir = NULL;
 		strcpy(s.name, ".");
 	} else {
-		r = spot_of(a, &n->op.path, &s, err);
+		r = new_spot_of(a, &n->op.path, &s, err);
 	}
 	if (r == 0)
 		r = fsys_stat(s.fd, s.name, &st, err);
@@ -295,7 +315,7 @@ static int set_meta(struct apply *a, const struct noted *n, struct err *err)
 		r = err_set(err, ERR_EXISTS,
 			    "something else is under this name");
 	if (r == 0)
-		r = owner_meta(s.fd, s.name, st.type, &n->op.meta, &st,
+		r = owner_meta(a, s.fd, s.name, st.type, &n->op.meta, &st,
 			       err);
 	if (r == 0) {
 		if (st.type == FSYS_DIR)

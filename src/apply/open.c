@@ -250,6 +250,8 @@ static int open_own(struct apply *a, struct err *err)
 			return cannot(a, "cannot be synced", err);
 	}
 	if (r == 0)
+		ability_probe(a);
+	if (r == 0)
 		r = commit_replay(a, err);
 	for (i = 0; r >= 0 && i < TMP_DIRS; i++)
 		r = clean_tmp(a, i, err);

@@ -50,7 +50,7 @@ static int give(int dirfd, const char *name, const struct msg_meta *m,
 	return 0;
 }
 
-int owner_meta(int dirfd, const char *name,
+int owner_meta(const struct apply *a, int dirfd, const char *name,
 	       enum fsys_type type, const struct msg_meta *m,
 	       const struct fsys_stat *now, struct err *err)
 {
@@ -58,8 +58,7 @@ int owner_meta(int dirfd, const char *name,
 	int r = give(dirfd, name, m, now, err);
 
 	/* A file system without owners refuses; that is not an entry's fault. */
-	if (r < 0 && (err->sys == EPERM || err->sys == EOPNOTSUPP ||
-		      err->sys == EINVAL || err->sys == ENOSYS))
+	if (r < 0 && a->no_owners)
 		r = 0;
 	if (r < 0)
 		return r;
@@ -67,7 +66,7 @@ int owner_meta(int dirfd, const char *name,
 		mode &= 01777u; /* not ours: no set-id for another owner */
 	if (type != FSYS_SYMLINK) {
 		r = fsys_chmod(dirfd, name, mode, err);
-		if (r < 0 && err->sys != EOPNOTSUPP && err->sys != EPERM)
+		if (r < 0 && !a->no_modes)
 			return r;
 	}
 	r = fsys_set_mtime(dirfd, name, m->mtime, err);

@@ -117,8 +117,10 @@ static int welcome(struct apply *a, struct err *err)
 	m.features = a->features = a->hello.features & MSG_FEATURES;
 	m.hash_kind = MSG_HASH_XXH3_128;
 	m.credit = APPLY_CREDIT;
-	m.granularity = 1;
-	m.flags = geteuid() == 0 ? MSG_WELCOME_CHOWN : 0;
+	m.granularity = a->granularity ? a->granularity : 1;
+	m.flags = geteuid() == 0 && !a->no_owners ? MSG_WELCOME_CHOWN : 0;
+	m.flags |= (a->no_modes ? MSG_WELCOME_NO_MODES : 0) |
+		   (a->no_owners ? MSG_WELCOME_NO_OWNERS : 0);
 	if (a->dest_fd < 0)
 		m.flags |= MSG_WELCOME_MISSING;
 	if (a->position.known) {

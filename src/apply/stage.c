@@ -341,10 +341,11 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 	plain = s->fd >= 0 && m->uid == now.uid && m->gid == now.gid;
 	if (plain) {
 		r = fsys_fchmod(s->fd, m->mode, err);
-		if (r == 0)
+		if (r == 0 || a->no_modes)
 			r = fsys_fset_mtime(s->fd, m->mtime, err);
 	} else {
-		r = owner_meta(tmp_of(a, id), name, FSYS_FILE, m, &now, err);
+		r = owner_meta(a, tmp_of(a, id), name, FSYS_FILE, m, &now,
+			       err);
 	}
 	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
@@ -371,6 +372,9 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 		snprintf(target, sizeof(target), "%.*s", (int)op->target.len,
 			 (const char *)op->target.p);
 		r = fsys_symlink(target, a->tmp_fd, name, err);
+		if (r < 0)
+			return err_sys(err, (enum err_code)-r, err->sys,
+				       "a symbolic link cannot be made there");
 	} else {
 		r = fsys_mknod(a->tmp_fd, name, op->meta.type, 0600,
 			       op->rdev_major, op->rdev_minor, err);
@@ -378,7 +382,7 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 	if (r == 0)
 		r = fsys_stat(a->tmp_fd, name, &now, err);
 	if (r == 0)
-		r = owner_meta(a->tmp_fd, name,
+		r = owner_meta(a, a->tmp_fd, name,
 			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
 						       : op->meta.type,
 			       &op->meta, &now, err);

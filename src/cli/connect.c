@@ -85,6 +85,25 @@ static int open_link(struct client *k, struct link **link, struct err *err)
 	return link_open_ssh2(&t, &k->out.log, link, err);
 }
 
+/* What the file system there cannot store, once a connection. */
+static void tell_lacks(struct client *k)
+{
+	const struct msg_welcome *w = remote_welcome(k->remote);
+
+	if (w->flags & MSG_WELCOME_NO_MODES)
+		log_line(&k->out.log, LOG_WARN,
+			 "the destination's file system keeps no permission "
+			 "bits: they are not mirrored");
+	if (w->flags & MSG_WELCOME_NO_OWNERS)
+		log_line(&k->out.log, LOG_WARN,
+			 "the destination's file system keeps no owners: they "
+			 "are not mirrored");
+	if (w->granularity >= 1000000000)
+		log_line(&k->out.log, LOG_INFO,
+			 "the destination's file system keeps times in steps "
+			 "of %u s", w->granularity / 1000000000);
+}
+
 int connect_open(struct client *k, struct err *err)
 {
 	struct remote_options o = {k->c->timeout, k->c->pack, k->c->rate, k->stop,
@@ -133,6 +152,7 @@ int connect_open(struct client *k, struct err *err)
 	r = remote_open(link, &hello, &o, &k->remote, err);
 	if (r < 0)
 		return r;
+	tell_lacks(k);
 	r = ship_attach(k->ship, k->remote, err);
 	if (r < 0) {
 		struct err why = *err;

@@ -36,11 +36,15 @@ void drift_unseen(struct ship *h, const struct buf *dir, struct view name)
 		 last);
 }
 
-bool drift_same_time(struct fsys_time ours, struct fsys_time far)
+bool drift_same_time(const struct ship *h, struct fsys_time ours,
+		     struct fsys_time far)
 {
 	static const uint32_t units[] = {100, 1000, 1000000, 1000000000};
 	size_t i;
 
+	/* Steps of two seconds. */
+	if (far.s == ours.s - 1 && far.s % 2 == 0 && far.ns == 0)
+		return remote_welcome(h->remote)->granularity > 1000000000;
 	if (ours.s != far.s || ours.ns == far.ns)
 		return ours.s == far.s;
 	for (i = 0; i < sizeof(units) / sizeof(*units); i++)
@@ -56,7 +60,8 @@ bool drift_same_mode(const struct ship *h, const struct attr *a,
 				? 07777
 				: 01777;
 
-	return (a->mode & mask) == (far->mode & mask);
+	return remote_welcome(h->remote)->flags & MSG_WELCOME_NO_MODES ||
+	       (a->mode & mask) == (far->mode & mask);
 }
 
 /* In what do they differ?  Times of directories change with what is in them,
@@ -74,7 +79,7 @@ void drift_what(const struct ship *h, const struct attr *a,
 		 !hash_equal(&a->hash, &far->hash))
 		words[n++] = "content";
 	if (timed && a->mtime.ns != UINT32_MAX &&
-	    !drift_same_time(a->mtime, far->mtime))
+	    !drift_same_time(h, a->mtime, far->mtime))
 		words[n++] = "time";
 	if (a->type != FSYS_SYMLINK && !drift_same_mode(h, a, far))
 		words[n++] = "mode";

@@ -94,7 +94,8 @@ static int links_agree(struct listing *l, const struct item *it, int64_t inode,
 	return *theirs == inode && mine->dev == far.dev && mine->ino == far.ino;
 }
 
-static bool same_content(const struct attr *a, const struct attr *far)
+static bool same_content(const struct ship *h, const struct attr *a,
+			 const struct attr *far)
 {
 	if (a->type != far->type)
 		return false;
@@ -104,7 +105,7 @@ static bool same_content(const struct attr *a, const struct attr *far)
 		    !hash_equal(&far->hash, &a->hash))
 			return false;
 		return a->size == far->size &&
-		       drift_same_time(a->mtime, far->mtime);
+		       drift_same_time(h, a->mtime, far->mtime);
 	case FSYS_SYMLINK:
 		return a->hashed && far->hashed &&
 		       hash_equal(&a->hash, &far->hash);
@@ -134,11 +135,13 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 		there.uid = a->uid;
 		there.gid = a->gid;
 	}
-	if (drift_same_time(a->mtime, there.mtime))
+	if (drift_same_time(h, a->mtime, there.mtime))
 		there.mtime = a->mtime;
-	if (h->o.verify && drift_same_mode(h, a, &there))
+	if ((h->o.verify ||
+	     remote_welcome(h->remote)->flags & MSG_WELCOME_NO_MODES) &&
+	    drift_same_mode(h, a, &there))
 		there.mode = a->mode;
-	if (a->type == FSYS_FILE && !it->a.hashed && same_content(a, &it->a)) {
+	if (a->type == FSYS_FILE && !it->a.hashed && same_content(h, a, &it->a)) {
 		there.hashed = a->hashed;
 		there.hash = a->hash;
 	} else if (a->type == FSYS_FILE) {
@@ -230,7 +233,7 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	}
 	if (row.a.type == it->a.type &&
 	    (row.a.type == FSYS_DIR || row.a.type == FSYS_FILE ||
-	     same_content(&row.a, &it->a))) {
+	     same_content(h, &row.a, &it->a))) {
 		r = row.nlink < 2 || row.a.type == FSYS_DIR
 			    ? elsewhere(l, want, err)
 			    : 0;
@@ -277,7 +280,7 @@ static int known_item(struct listing *l, const struct name_row *m,
 			    ? 1
 			    : links_agree(l, it, m->inode, nlink, err);
 		if (r > 0 && (a.type == FSYS_DIR || a.type == FSYS_FILE ||
-			      same_content(&a, &it->a))) {
+			      same_content(h, &a, &it->a))) {
 			if (h->o.checksum && a.type == FSYS_FILE &&
 			    !it->a.hashed)
 				drift_unseen(h, &l->dir,

@@ -368,7 +368,7 @@ void drift_tell(struct ship *h, struct buf *dir, enum ship_drift kind,
 /* It cannot be looked at there. */
 void drift_unseen(struct ship *h, const struct buf *dir, struct view name);
 /* Is the far time what is left of ours on a file system that stores no better? */
-bool drift_same_time(struct fsys_time ours, struct fsys_time far);
+bool drift_same_time(const struct ship *h, struct fsys_time ours, struct fsys_time far);
 /* Modes that differ by more than what a helper without privileges may not set. */
 bool drift_same_mode(const struct ship *h, const struct attr *a, const struct attr *far);
 /* In what do they differ?  "" or such as "size, mode". */
