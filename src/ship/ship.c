@@ -290,6 +290,8 @@ static void forget_copied(struct ship *h)
 int ship_run(struct ship *h, struct err *err)
 {
 	struct err ignored;
+	uint64_t failures = 0;
+	bool looked = false;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
 	/* What could not be looked at before? */
@@ -299,6 +301,8 @@ int ship_run(struct ship *h, struct err *err)
 	if (r == 0 && !h->reading)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
+		uint64_t before = h->counts.failed;
+
 		r = campaign(h, err);
 		if (r < 0 || h->o.dry || !h->remote)
 			break;
@@ -316,6 +320,11 @@ int ship_run(struct ship *h, struct err *err)
 		}
 		if (!h->surprised)
 			break;
+		/* The same again after a look: it will not get better now. */
+		if (looked && h->counts.failed - before >= failures)
+			break;
+		looked = true;
+		failures = h->counts.failed - before;
 		/* The destination is not what we thought: look, once more. */
 		log_line(h->o.log, LOG_WARN,
 			 "the destination was changed by somebody else: "
