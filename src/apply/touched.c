@@ -3,6 +3,8 @@
  * is: a few directories are synced one by one, many by one call for the whole
  * file system where there is one, else in groups.
  */
+#include <errno.h>
+
 #include "apply_local.h"
 
 void touched_clear(struct apply *a)
@@ -30,10 +32,12 @@ static int sync_each(struct apply *a, struct err *err)
 	return r;
 }
 
-static void add(struct apply *a, int fd)
+static void add(struct apply *a, int fd, const struct err *why)
 {
 	if (fd < 0) { /* not ours to open: only the whole can be synced */
 		a->touched_all = fsys_has_sync_fs();
+		a->sync_failed = a->sync_failed ||
+				 (!a->touched_all && why->sys != EACCES);
 		return;
 	}
 	if (a->touched_count == APPLY_FEW && fsys_has_sync_fs()) {
@@ -52,11 +56,11 @@ static void add(struct apply *a, int fd)
 
 void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd)
 {
-	struct err ignored;
+	struct err err;
 
 	if (a->touched_all || a->no_sync || (dir && dir->touched))
 		return;
-	add(a, fsys_open_dir(dirfd, ".", true, &ignored));
+	add(a, fsys_open_dir(dirfd, ".", true, &err), &err);
 	if (dir)
 		dir->touched = true;
 }
@@ -64,14 +68,14 @@ void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd)
 void touched_name(struct apply *a, int dirfd, const char *name,
 		  enum fsys_type type)
 {
-	struct err ignored;
+	struct err err;
 
 	if (a->touched_all || a->no_sync)
 		return;
 	if (type == FSYS_DIR)
-		add(a, fsys_open_dir(dirfd, name, true, &ignored));
+		add(a, fsys_open_dir(dirfd, name, true, &err), &err);
 	else if (type == FSYS_FILE)
-		add(a, fsys_open(dirfd, name, FSYS_READ, 0, &ignored));
+		add(a, fsys_open(dirfd, name, FSYS_READ, 0, &err), &err);
 	else
 		a->touched_all = fsys_has_sync_fs();
 }

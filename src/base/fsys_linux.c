@@ -94,9 +94,12 @@ int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
 {
 	char proc[64];
 	struct stat st;
-	int fd = openat(fsys_at(dirfd), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int r;
+	int fd, r;
 
+	do
+		fd = openat(fsys_at(dirfd), name,
+			    O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return fsys_fail(err, "open", name);
 	if (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode)) {

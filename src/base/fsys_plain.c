@@ -78,9 +78,13 @@ int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
 	if (S_ISLNK(st.st_mode))
 		return err_sys(err, ERR_UNSUPPORTED, ELOOP, "chmod %s", name);
 	fd = -1;
-	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
-		fd = openat(fsys_at(dirfd), name,
-			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+		do
+			fd = openat(fsys_at(dirfd), name,
+				    O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+					    O_CLOEXEC);
+		while (fd < 0 && errno == EINTR);
+	}
 	if (fd >= 0) {
 		r = fchmod(fd, (mode_t)mode);
 		if (r < 0)

@@ -273,7 +273,9 @@ int fsys_write_full(int fd, const void *bytes, size_t len, struct err *err)
 		n = write(fd, (const char *)bytes + done, len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n == 0) /* no end otherwise */
+			errno = EIO;
+		if (n <= 0)
 			return fsys_fail(err, "write", NULL);
 		done += (size_t)n;
 	}
@@ -291,7 +293,9 @@ int fsys_pwrite_full(int fd, const void *bytes, size_t len, uint64_t at,
 			   (off_t)(at + done));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n == 0) /* no end otherwise */
+			errno = EIO;
+		if (n <= 0)
 			return fsys_fail(err, "write", NULL);
 		done += (size_t)n;
 	}

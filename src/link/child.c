@@ -140,9 +140,12 @@ static ssize_t child_write(struct link *l, const void *bytes, size_t size,
 		return n;
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return 0;
-	/* It may have said why before it went: let read find that. */
-	if (errno == EPIPE || errno == ECONNRESET)
+	/* It may have said why before it went: let read find that.  These
+	 * bytes are lost, so nothing must come behind them. */
+	if (errno == EPIPE || errno == ECONNRESET) {
+		shutdown(c->fd, SHUT_WR);
 		return (ssize_t)size;
+	}
 	return ended(c, err);
 }
 
@@ -206,6 +209,8 @@ static const struct link_ops child_ops = {child_read, child_write, child_wait,
 
 static int make_pipes(int pair[2], int errs[2], struct err *err)
 {
+	int i;
+
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		return err_sys(err, ERR_START, errno, "socketpair");
 	if (pipe(errs) < 0) {
@@ -217,9 +222,15 @@ static int make_pipes(int pair[2], int errs[2], struct err *err)
 	set_flags(pair[1]);
 	set_flags(errs[0]);
 	set_flags(errs[1]);
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	fcntl(errs[0], F_SETFL, O_NONBLOCK);
-	return 0;
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0 &&
+	    fcntl(errs[0], F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+	err_sys(err, ERR_START, errno, "fcntl");
+	for (i = 0; i < 2; i++) {
+		close(pair[i]);
+		close(errs[i]);
+	}
+	return err->code;
 }
 
 int child_open(const struct child_start *s, struct link **out,
