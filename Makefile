@@ -85,7 +85,7 @@ $(BUILD)/tests/%: tests/model/%.c tests/tool/compare.h
 # What is preloaded: never with the sanitizers' runtime, which wants to be first.
 $(BUILD)/tests/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
-	@echo "  CC $<"; $(CC) -D_GNU_SOURCE -std=c11 -O2 -g -Wall -Wextra -fPIC -shared -fvisibility=hidden -U_FORTIFY_SOURCE -o $@ $< -lpthread
+	@echo "  CC $<"; $(CC) -D_GNU_SOURCE $(if $(SANITIZE),-DSANITIZED) -std=c11 -O2 -g -Wall -Wextra -fPIC -shared -fvisibility=hidden -U_FORTIFY_SOURCE -o $@ $< -lpthread
 
 $(BUILD)/tests/bench-%: tests/bench/%.c $(BUILD)/libsnapsync.a
 	@mkdir -p $(@D)
@@ -114,6 +114,11 @@ torture:
 	@sh contrib/deps.sh --tests
 	@$(MAKE) --no-print-directory test-programs
 	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)"
+# Every system call that can fail, and memory: some fifteen minutes.
+faults:
+	@sh contrib/deps.sh --tests
+	@$(MAKE) --no-print-directory test-programs
+	@FULL=1 BUILD=$(BUILD) prove -v --timer -e '' tests/integration/52-faults.sh tests/integration/57-strain.sh
 # make bench ENTRIES=1000000
 bench: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates $(BUILD)/tests/manyfiles
@@ -137,5 +142,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
-.PHONY: all clean deps demo check check-asan torture bench lint install uninstall dist test-programs
+.PHONY: all clean deps demo check check-asan faults torture bench lint install uninstall dist test-programs
 .DELETE_ON_ERROR:

@@ -7,7 +7,8 @@ libs='sqlite3:libsqlite3-dev libxxhash:libxxhash-dev libssh2:libssh2-1-dev libzs
 for want; do
 	case $want in
 	--tests) build="$build prove:perl ssh:openssh-client sshd:openssh-server rsync:rsync
-			strace:strace mandoc:mandoc sqlite3:sqlite3 ps:procps"
+			strace:strace mandoc:mandoc sqlite3:sqlite3 ps:procps
+			mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
 		libs="$libs cmocka:libcmocka-dev" ;;
 	--lint) build="$build clang:clang cppcheck:cppcheck" ;;
 	*) echo "usage: contrib/deps.sh [--tests] [--lint]" >&2; exit 1 ;;
