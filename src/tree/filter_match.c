@@ -60,11 +60,17 @@ static bool in_class(const char **p, unsigned char c)
 	return found != negate;
 }
 
+enum outcome { NO, YES, NEVER };
+
 /* Backtracking happens at the last star only of each kind, so the time is
- * bounded by the product of the lengths for each "**". */
-bool filter_match_wild(const char *p, const char *t)
+ * bounded by the square of the text's length times the pattern's.  NEVER: what
+ * is behind a "**" matches nowhere in the rest, and had the whole rest to choose
+ * from, since what stands before it was matched as early as can be; an earlier
+ * "**" would only leave it less. */
+static enum outcome wild(const char *p, const char *t)
 {
 	const char *star_p = NULL, *star_t = NULL;
+	enum outcome rest;
 
 	for (;;) {
 		if (*p == '*') {
@@ -72,12 +78,13 @@ bool filter_match_wild(const char *p, const char *t)
 				while (*p == '*')
 					p++;
 				if (!*p)
-					return true;
+					return YES;
 				for (;; t++) {
-					if (filter_match_wild(p, t))
-						return true;
+					rest = wild(p, t);
+					if (rest != NO)
+						return rest;
 					if (!*t)
-						return false;
+						return NEVER;
 				}
 			}
 			star_p = ++p;
@@ -85,7 +92,7 @@ bool filter_match_wild(const char *p, const char *t)
 			continue;
 		}
 		if (!*t && !*p)
-			return true;
+			return YES;
 		if (*t && *p) {
 			const char *next = p + 1;
 			bool same;
@@ -96,7 +103,7 @@ bool filter_match_wild(const char *p, const char *t)
 				same = in_class(&next, (unsigned char)*t) &&
 				       *t != '/';
 				if (!next)
-					return false;
+					return NO;
 			} else if (*p == '\\' && p[1]) {
 				same = p[1] == *t;
 				next = p + 2;
@@ -110,8 +117,13 @@ bool filter_match_wild(const char *p, const char *t)
 			}
 		}
 		if (!star_p || !*star_t || *star_t == '/')
-			return false;
+			return NO;
 		p = star_p;
 		t = ++star_t;
 	}
+}
+
+bool filter_match_wild(const char *pattern, const char *text)
+{
+	return wild(pattern, text) == YES;
 }
