@@ -89,7 +89,7 @@ int msg_put_item(struct buf *b, const struct msg_item *m, struct err *err)
 int msg_get_item(struct view *v, struct msg_item *m, struct err *err)
 {
 	const unsigned char *hash;
-	unsigned type;
+	unsigned type, hashed;
 
 	memset(m, 0, sizeof(*m));
 	type = view_u8(v);
@@ -106,7 +106,8 @@ int msg_get_item(struct view *v, struct msg_item *m, struct err *err)
 	m->st.rdev_major = view_u32(v);
 	m->st.rdev_minor = view_u32(v);
 	m->target = msg_text(v, MSG_LINK_MAX);
-	m->hashed = view_u8(v) == 1;
+	hashed = view_u8(v);
+	m->hashed = hashed == 1;
 	if (m->hashed) {
 		hash = view_bytes(v, HASH_SIZE);
 		if (hash)
@@ -114,7 +115,7 @@ int msg_get_item(struct view *v, struct msg_item *m, struct err *err)
 	}
 	if (v->bad || type == FSYS_NONE || type >= FSYS_TYPES ||
 	    !path_name_ok(m->name.p, m->name.len) || m->st.mode > 07777 ||
-	    m->st.mtime.ns > 999999999) {
+	    hashed > 1 || m->st.mtime.ns > 999999999) {
 		memset(m, 0, sizeof(*m));
 		return err_set(err, ERR_PROTOCOL, "LISTING is malformed");
 	}
