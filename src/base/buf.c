@@ -131,7 +131,8 @@ const unsigned char *view_bytes(struct view *v, size_t len)
 		v->bad = true;
 		return NULL;
 	}
-	v->p += len;
+	if (len) /* NULL and nothing is a view too */
+		v->p += len;
 	v->len -= len;
 	return p;
 }

@@ -47,6 +47,10 @@ void path_split(struct view path, struct view *parent, struct view *name)
 {
 	size_t i = path.len;
 
+	if (i == 0) {
+		*parent = *name = path;
+		return;
+	}
 	while (i > 0 && path.p[i - 1] != '/')
 		i--;
 	*name = view_of(path.p + i, path.len - i);

@@ -457,10 +457,11 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 		sorted[i] = &dir->entries[i];
 	qsort(sorted, dir->count, sizeof(struct scan_entry *), by_name);
 	for (i = 0; r >= 0 && (i < dir->count || k < p->names.count);) {
-		struct name_row *n = &p->names.rows[k];
+		struct name_row *n =
+			k < p->names.count ? &p->names.rows[k] : NULL;
 		struct scan_entry one;
 
-		if (k < p->names.count && i < dir->count) {
+		if (n && i < dir->count) {
 			struct scan_entry *two = &one;
 			struct scan_entry *x = sorted[i];
 
@@ -468,7 +469,7 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 			one.len = n->at.len;
 			c = by_name(&x, &two);
 		} else {
-			c = k < p->names.count ? 1 : -1;
+			c = n ? 1 : -1;
 		}
 		if (c > 0) {
 			r = take_missing(p, dir, n, clean, err);

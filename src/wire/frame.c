@@ -45,14 +45,15 @@ int frame_end(struct buf *out, struct frame_mark *m, struct err *err)
 int frame_next(const struct buf *in, size_t at, char sender, struct frame *f,
 	       struct err *err)
 {
-	struct view v = view_of(in->data + at, in->len - at);
 	const struct msg_row *row;
+	struct view v;
 	uint32_t len;
 	unsigned type;
 
 	memset(f, 0, sizeof(*f));
-	if (v.len < FRAME_HEADER)
+	if (in->len - at < FRAME_HEADER)
 		return 0;
+	v = view_of(in->data + at, in->len - at);
 	len = view_u32(&v);
 	type = view_u8(&v);
 	f->flags = view_u8(&v);
