@@ -86,10 +86,21 @@ static int take_line(struct known_hosts *k, char *line, struct err *err)
 	return 0;
 }
 
+int known_hosts_parse(struct known_hosts *k, char *text, struct err *err)
+{
+	char *line, *rest = NULL;
+	int r = 0;
+
+	for (line = strtok_r(text, "\n", &rest); r == 0 && line;
+	     line = strtok_r(NULL, "\n", &rest))
+		r = take_line(k, line, err);
+	return r;
+}
+
 int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k,
 		     struct err *err)
 {
-	char *out = malloc(OUTPUT_BYTES), *line, *rest = NULL;
+	char *out = malloc(OUTPUT_BYTES);
 	const char *host = s->alias[0] ? s->alias : s->hostname;
 	size_t i;
 	int r = 0;
@@ -109,9 +120,7 @@ int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k,
 			continue;
 		if (child_capture(argv, out, OUTPUT_BYTES, 10000) != 0)
 			continue;
-		for (line = strtok_r(out, "\n", &rest); r == 0 && line;
-		     line = strtok_r(NULL, "\n", &rest))
-			r = take_line(k, line, err);
+		r = known_hosts_parse(k, out, err);
 	}
 	free(out);
 	return r;

@@ -169,11 +169,44 @@ static int ask_ssh(const struct link_target *t, char *out, size_t size)
 	return child_capture(argv, out, size, 10000);
 }
 
+int ssh_config_parse(const struct link_target *t, const char *out,
+		     struct ssh_settings *s, struct err *err)
+{
+	char *line, *rest = NULL, *text, *blank;
+	int round;
+
+	/* Twice: what is expanded needs user, host name and port. */
+	for (round = 0; round < 2; round++) {
+		text = strdup(out);
+		if (!text)
+			return err_set(err, ERR_MEMORY, "out of memory");
+		s->knowns = 0;
+		s->identities = t->identity ? 1 : 0;
+		for (line = strtok_r(text, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest)) {
+			blank = strchr(line, ' ');
+			if (!blank)
+				continue;
+			*blank = 0;
+			take_line(s, t->host, line, blank + 1,
+				  t->identity != NULL);
+		}
+		free(text);
+	}
+	if (s->proxy[0]) {
+		char command[SSH_PATH];
+
+		expand(s, t->host, s->proxy, command, sizeof(command));
+		copy(s->proxy, sizeof(s->proxy), command);
+	}
+	return 0;
+}
+
 int ssh_config_read(const struct link_target *t, struct ssh_settings *s,
 		    struct err *err)
 {
-	char *out = malloc(OUTPUT_BYTES), *line, *rest = NULL, *text;
-	int status, round;
+	char *out = malloc(OUTPUT_BYTES);
+	int status, r;
 
 	memset(s, 0, sizeof(*s));
 	if (!out)
@@ -203,29 +236,7 @@ int ssh_config_read(const struct link_target *t, struct ssh_settings *s,
 			       t->ssh_config ? t->ssh_config : "", t->host,
 			       t->host);
 	}
-	/* Twice: what is expanded needs user, host name and port. */
-	for (round = 0; round < 2; round++) {
-		text = strdup(out);
-		s->knowns = 0;
-		s->identities = t->identity ? 1 : 0;
-		for (line = text ? strtok_r(text, "\n", &rest) : NULL; line;
-		     line = strtok_r(NULL, "\n", &rest)) {
-			char *blank = strchr(line, ' ');
-
-			if (!blank)
-				continue;
-			*blank = 0;
-			take_line(s, t->host, line, blank + 1,
-				  t->identity != NULL);
-		}
-		free(text);
-	}
+	r = ssh_config_parse(t, out, s, err);
 	free(out);
-	if (s->proxy[0]) {
-		char command[SSH_PATH];
-
-		expand(s, t->host, s->proxy, command, sizeof(command));
-		copy(s->proxy, sizeof(s->proxy), command);
-	}
-	return 0;
+	return r;
 }

@@ -25,6 +25,8 @@ struct ssh_settings {
 
 /* ssh -G, or the defaults where there is no ssh program. */
 int ssh_config_read(const struct link_target *t, struct ssh_settings *s, struct err *err);
+/* ... from what ssh -G printed. */
+int ssh_config_parse(const struct link_target *t, const char *out, struct ssh_settings *s, struct err *err);
 
 /* A host's keys in the known_hosts files. */
 struct known_key {
@@ -38,6 +40,8 @@ struct known_hosts {
 	char name[300];		/* as it stands in the files: [host]:port */
 };
 int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k, struct err *err);
+/* Adds what ssh-keygen -F printed; the text is cut up. */
+int known_hosts_parse(struct known_hosts *k, char *text, struct err *err);
 void known_hosts_release(struct known_hosts *k);
 /* Preference list of host key methods. */
 void known_hosts_prefer(const struct known_hosts *k, char *out, size_t size);
