@@ -63,27 +63,26 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 	return fsys_copy_plain(from, from_at, to, to_at, len, err);
 }
 
-/* A directory or readable file is opened without following and changed by its
- * descriptor.  What cannot be opened that way is changed by name with
- * AT_SYMLINK_NOFOLLOW, or, where the system refuses that flag, by name after
- * a look: the one place where somebody with write permission in the
- * destination could win a race, and all he wins is a mode on a file of ours. */
+/* What can be opened is opened without following and changed by its descriptor.
+ * What cannot is changed by name, and never through a symbolic link: a system
+ * that does not know how leaves the mode as it is, and says so. */
 int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
 {
 	struct stat st;
-	int r, fd;
+	int r, fd = -1, opened = ENOTSUP;
 
 	if (fstatat(fsys_at(dirfd), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fsys_fail(err, "stat", name);
 	if (S_ISLNK(st.st_mode))
 		return err_sys(err, ERR_UNSUPPORTED, ELOOP, "chmod %s", name);
-	fd = -1;
-	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ||
+	    S_ISFIFO(st.st_mode)) {
 		do
 			fd = openat(fsys_at(dirfd), name,
 				    O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 					    O_CLOEXEC);
 		while (fd < 0 && errno == EINTR);
+		opened = errno;
 	}
 	if (fd >= 0) {
 		r = fchmod(fd, (mode_t)mode);
@@ -93,9 +92,8 @@ int fsys_chmod(int dirfd, const char *name, unsigned mode, struct err *err)
 		return r;
 	}
 	r = fchmodat(fsys_at(dirfd), name, (mode_t)mode, AT_SYMLINK_NOFOLLOW);
-	if (r < 0 && (errno == EOPNOTSUPP || errno == ENOTSUP ||
-		      errno == EINVAL))
-		r = fchmodat(fsys_at(dirfd), name, (mode_t)mode, 0);
+	if (r < 0 && (errno == EOPNOTSUPP || errno == ENOTSUP))
+		errno = opened;
 	return r < 0 ? fsys_fail(err, "chmod", name) : 0;
 }
 
