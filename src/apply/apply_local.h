@@ -26,10 +26,10 @@
 #include "snapsync/vec.h"
 
 #define APPLY_CREDIT (8u << 20)		/* bytes in flight */
-#define APPLY_OPS_BYTES (64u << 20)	/* of the operations of a batch */
+#define APPLY_OPS_BYTES (6u << 20)	/* of the operations of a batch */
 #define STAGE_KEPT "part-"		/* names in tmp/: what came of a long file */
 #define STAGE_KEPT_DAYS 3		/* for so long after the last byte */
-#define APPLY_STAGES_MAX 131072u	/* staged and not placed */
+#define APPLY_STAGES_MAX 16384u	/* staged and not placed */
 #define APPLY_CACHE 16			/* directory descriptors kept */
 #define APPLY_FEW 8			/* synced one by one */
 #define COPY_BYTES (256u << 10)		/* read back at a time */

@@ -17,12 +17,12 @@
 static int await(struct apply *a, int want, struct err *err)
 {
 	int64_t since = clock_mono(), limit = a->hello.timeout;
-	int r;
+	int r, step = limit < 10 ? (int)limit * 1000 : 10000;
 
 	if (limit == 0)
 		return link_wait(a->link, want, -1, err);
 	do
-		r = link_wait(a->link, want, 10000, err);
+		r = link_wait(a->link, want, step, err);
 	while (r == 0 && clock_mono() - since < limit * CLOCK_SECOND);
 	return r == 0 ? err_set(err, ERR_STREAM, "the client is silent") : r;
 }

@@ -172,6 +172,7 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	count(h, op);
 	progress_operation(h, m.path.path);
 	h->batch_bytes += op->bytes;
+	h->batch_names += m.path.path.len + m.from.path.len + m.target.len;
 	if (h->o.report && !op->silent) {
 		op->report.op = op->op;
 		op->report.type = op->type;
@@ -181,7 +182,7 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 		op->report.now = op->attr;
 		h->o.report(h->o.report_arg, &op->report);
 	}
-	if (h->batch_bytes >= BATCH_BYTES)
+	if (h->batch_bytes >= BATCH_BYTES || h->batch_names >= BATCH_NAMES)
 		return batch_commit(h, err);
 	return h->row_count % ANSWERS_EVERY ? 0 : batch_answers(h, false, err);
 }
@@ -207,7 +208,7 @@ int batch_commit(struct ship *h, struct err *err)
 					 (uint32_t)h->row_count, err);
 	h->open = false;
 	h->row_count = 0;
-	h->batch_bytes = 0;
+	h->batch_bytes = h->batch_names = 0;
 	h->batch_moves = false;
 	copy_forget(h);
 	arena_clear(&h->row_arena);

@@ -26,6 +26,8 @@
 
 #define BATCH_OPS 4096u
 #define BATCH_BYTES (64u << 20)
+#define BATCH_NAMES (4u << 20)	/* bytes of paths and targets; a helper takes
+				   half as much again */
 #define PAGE_ROWS 512
 
 /* T: mirror(D) with all operations planned in this run laid over it. */
@@ -153,7 +155,7 @@ struct ship {
 	struct journal_row *rows;
 	size_t row_count, row_cap;
 	struct arena row_arena;
-	uint64_t batch_bytes;
+	uint64_t batch_bytes, batch_names;
 	/* answers */
 	struct journal_fail *fails;
 	size_t fail_count, fail_cap;
