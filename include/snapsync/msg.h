@@ -33,7 +33,9 @@
 #define MSG_DATA_MAX 262144u		/* content bytes in one DATA */
 #define MSG_HOLE_MAX (1u << 30)	/* zero bytes in one HOLE: it is hashed at once */
 #define MSG_PATH_FIELD (1u + 4u + 65535u)
-#define MSG_OPS_MAX 65536u		/* operations in a batch */
+#define MSG_OPS_MAX 16384u		/* operations in a batch */
+
+#define MSG_BATCH_MAX ((UINT64_C(1) << 43) - 1)	/* number of a batch */
 
 /* Feature bits (HELLO offers, WELCOME takes). */
 #define MSG_FEATURE_COPY 1u	/* COPY ranges, NEED for a range */

@@ -18,6 +18,8 @@
 
 int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 {
+	if (batch == 0 || batch > MSG_BATCH_MAX)
+		return err_set(err, ERR_PROTOCOL, "not a number of a batch");
 	if ((a->position.known && batch <= a->position.batch &&
 	     memcmp(a->position.from.pair, a->hello.pair, 16) == 0) ||
 	    (a->batch && batch <= a->batch))

@@ -87,7 +87,7 @@ static void abandon(struct ship *h)
 {
 	h->open = false;
 	h->row_count = 0;
-	h->batch_bytes = 0;
+	h->batch_bytes = h->batch_names = 0;
 	h->fail_count = 0;
 	long_free(h);
 	notes_drop(h);
@@ -130,6 +130,8 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 		f = &h->fails[h->fail_count++];
 		memset(f, 0, sizeof(*f));
 		f->index = view_u32(&v);
+		if (f->index >= MSG_OPS_MAX || (i && f->index <= f[-1].index))
+			v.bad = true;
 		f->code = (int)view_u32(&v);
 		if (f->code <= 0 || f->code >= ERR_CODES)
 			f->code = ERR_IO;

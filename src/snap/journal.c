@@ -326,7 +326,7 @@ static int settle_rows(struct settle *t, uint64_t batch,
 			       " ORDER BY seq",
 			       err);
 	struct journal_row row;
-	size_t k = 0;
+	size_t k = 0, matched = 0;
 	int r = q ? 0 : err->code;
 
 	if (!q)
@@ -342,6 +342,7 @@ static int settle_rows(struct settle *t, uint64_t batch,
 		while (k < fail_count && fails[k].index < index)
 			k++;
 		if (k < fail_count && fails[k].index == index) {
+			matched++;
 			r = failed(t, &row, &fails[k], err);
 			continue;
 		}
@@ -351,6 +352,9 @@ static int settle_rows(struct settle *t, uint64_t batch,
 			r = problem_clear(t->s, t->d->id, row.path, err);
 	}
 	db_reset(q);
+	/* What we never sent has failed: it was not this batch that was done. */
+	if (matched < fail_count)
+		t->out->surprised = true;
 	return r;
 }
 

@@ -193,7 +193,7 @@ int msg_get_welcome(struct view v, struct msg_welcome *m, struct err *err)
 	m->granularity = view_u32(&v);
 	m->version_text = msg_text(&v, 255);
 	m->failed = view_u32(&v);
-	if (m->failed > MSG_OPS_MAX)
+	if (m->failed > MSG_OPS_MAX || m->position > MSG_BATCH_MAX)
 		v.bad = true;
 	m->failures.p = view_bytes(&v, v.bad ? 1 : 12u * (size_t)m->failed);
 	m->failures.len = v.bad ? 0 : 12u * (size_t)m->failed;
