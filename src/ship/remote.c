@@ -109,6 +109,9 @@ static int take_number(struct remote *r, const struct frame *f,
 		r->credit += n;
 		return 0;
 	}
+	if (r->out.max - r->out.len < 2 * FRAME_HEADER)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper asks and asks and does not read");
 	e = frame_begin(&r->out, MSG_PONG, 0, &mark, err);
 	if (e == 0)
 		e = msg_put_number(&r->out, n, err);
@@ -347,13 +350,12 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 	int want = LINK_READ, e = remote_push(r, err);
 	int64_t start;
 
+	if (e == 0) /* also while bytes come without end */
+		e = stopped(r, err);
 	if (e == 0)
 		e = receive(r, err);
 	if (e != 0)
 		return e < 0 ? e : 0;
-	e = stopped(r, err);
-	if (e < 0)
-		return e;
 	if (wait_ms < 0 || wait_ms > 1000)
 		wait_ms = 1000;
 	if (remote_waiting(r) && !r->held)
