@@ -13,6 +13,7 @@ struct answer {
 	struct chunk_list list;
 	struct hash hash;
 	uint64_t size;
+	uint64_t most, sum;	/* bytes that its chunks may have, and have */
 	bool failed;
 };
 
@@ -31,6 +32,10 @@ static int on_signed(void *arg, const struct msg_signed *m, struct err *err)
 			return err_set(err, ERR_PROTOCOL,
 				       "SIGNED with a chunk of %lu bytes",
 				       (unsigned long)len);
+		a->sum += len;
+		if (a->sum > a->most)
+			return err_set(err, ERR_PROTOCOL,
+				       "SIGNED with more than the file has");
 		r = chunk_list_add(&a->list, key, len, err);
 	}
 	a->list.bits = m->bits;
@@ -70,7 +75,7 @@ static int is_known(struct ship *h, int64_t inode, const struct attr *have,
 int sign_learn(struct ship *h, int64_t inode, struct attr *have,
 	       struct err *err)
 {
-	struct answer a = {.size = 0};
+	struct answer a = {.most = have->size};
 	struct buf path;
 	int r = worth_asking(h, have) ? is_known(h, inode, have, err) : 1;
 
