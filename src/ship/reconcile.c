@@ -17,6 +17,9 @@
 
 #include "ship_local.h"
 
+#define THIN_OUT 65536u		/* names of a directory, before we look closer */
+#define DIR_NAMES (1u << 24)	/* ... that are needed, at most */
+
 struct found_dir {
 	int64_t inode;		/* as which M knows it; < 0 a stranger */
 };
@@ -37,7 +40,7 @@ struct listing {
 	struct map seen;	/* directories that were listed -> 1; 0 could not be */
 	bool some_unreadable;
 	struct item *items;
-	size_t count, cap;
+	size_t count, cap, enough;	/* enough: time to thin them out */
 	struct arena arena;
 	int64_t stranger;	/* last negative number used */
 	uint64_t listed, extras;
@@ -342,6 +345,13 @@ static int settle_dir(struct listing *l, struct err *err)
 			struct item probe = {.at = {0, "", 0}};
 			int c;
 
+			/* What came and went while it was listed may be
+			 * there twice. */
+			if (i && i < l->count &&
+			    by_name(&l->items[i], &l->items[i - 1]) == 0) {
+				i++;
+				continue;
+			}
 			if (k < names.count)
 				probe.at = names.rows[k].at;
 			c = i == l->count      ? 1
@@ -372,13 +382,67 @@ static int settle_dir(struct listing *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* A helper could list names for ever.  What need not be held is dropped when
+ * much has come: names of a directory that is not compared, names that came
+ * twice, and names of which neither M nor S knows anything, if extras do not
+ * matter. */
+static int is_needed(struct listing *l, int64_t dir, struct place at,
+		     struct err *err)
+{
+	enum fsys_type type;
+	int64_t inode;
+	int r;
+
+	if (l->h->o.delete_extras || l->h->o.verify)
+		return 1;
+	at.parent = dir;
+	r = mirror_get(l->h->s, l->h->d->id, at, &inode, &type, err);
+	return r ? r : store_name_get(l->h->s, at, &inode, err);
+}
+
+static int thin_out(struct listing *l, struct err *err)
+{
+	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
+	struct arena fresh;
+	size_t i, kept = 0;
+	int r = 0;
+
+	arena_init(&fresh);
+	qsort(l->items, l->count, sizeof(*l->items), by_name);
+	for (i = 0; d && r >= 0 && i < l->count; i++) {
+		struct item *it = &l->items[i];
+
+		if (kept && by_name(it, &l->items[kept - 1]) == 0)
+			continue;
+		r = is_needed(l, d->inode, it->at, err);
+		if (r <= 0)
+			continue;
+		it->at.name = arena_copy(&fresh, it->at.name, it->at.len, err);
+		if (!it->at.name)
+			r = err->code;
+		l->items[kept++] = *it;
+	}
+	arena_release(&l->arena);
+	l->arena = fresh;
+	l->count = kept;
+	l->enough = 2 * kept > THIN_OUT ? 2 * kept : THIN_OUT;
+	if (r >= 0 && kept > DIR_NAMES)
+		return err_set(err, ERR_PROTOCOL,
+			       "the helper lists more than %u names in one "
+			       "directory",
+			       DIR_NAMES);
+	return r < 0 ? r : 0;
+}
+
 static int take_item(struct listing *l, const struct msg_item *m,
 		     struct err *err)
 {
 	struct item *it;
-	int r = vec_grow((void **)&l->items, &l->cap, l->count + 1,
-			 sizeof(*l->items), err);
+	int r = l->count >= l->enough ? thin_out(l, err) : 0;
 
+	if (r == 0)
+		r = vec_grow((void **)&l->items, &l->cap, l->count + 1,
+			     sizeof(*l->items), err);
 	if (r < 0)
 		return r;
 	it = &l->items[l->count];
@@ -494,7 +558,7 @@ static int keep_limbo(struct listing *l, struct err *err)
 
 int reconcile(struct ship *h, bool explained, struct err *err)
 {
-	struct listing l = {.h = h, .stranger = -1};
+	struct listing l = {.h = h, .stranger = -1, .enough = THIN_OUT};
 	struct found_dir *root;
 	bool all = false;
 	int r;
