@@ -22,7 +22,10 @@ LDFLAGS += -fsanitize=address,undefined
 # The leak checker looks at threads and mappings in /proc, confined or not.
 CPPFLAGS += -DSANDBOX_ALSO_READ='"/proc"'
 # gcc cannot follow the flow through what the sanitizers put in.
-WARN += -Wno-maybe-uninitialized
+WARN += $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized)
+endif
+ifneq ($(FUZZ),)
+HARDEN += -fsanitize=fuzzer-no-link
 endif
 CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64
 LDFLAGS += -pie -Wl,-z,relro,-z,now
@@ -68,9 +71,11 @@ $(BUILD)/%.o: %.c Makefile
 # ---- tests: programs are built here, run by tests/run.sh
 CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-TOOLS = $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/tool/*.c tests/model/*.c)))
+# Peers that break the protocol: they speak it with our own encoders.
+PEERS = $(addprefix $(BUILD)/tests/,hostile race badhelper)
+TOOLS = $(filter-out $(PEERS),$(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/tool/*.c tests/model/*.c))))
 PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
-TEST_CC = $(CC) $(CPPFLAGS) -D_GNU_SOURCE -std=c11 $(CFLAGS) -Wall -Wextra -Wno-format-truncation -Wno-unused-result $(HARDEN)
+TEST_CC = $(CC) $(CPPFLAGS) -D_GNU_SOURCE -std=c11 $(CFLAGS) -Wall -Wextra -Wno-format-truncation -Wno-unused-result$(if $(findstring clang,$(CC)), -Wno-unknown-warning-option) $(HARDEN)
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libsnapsync.a
 	@mkdir -p $(@D)
@@ -87,11 +92,24 @@ $(BUILD)/tests/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) -D_GNU_SOURCE $(if $(SANITIZE),-DSANITIZED) -std=c11 -O2 -g -Wall -Wextra -fPIC -shared -fvisibility=hidden -U_FORTIFY_SOURCE -o $@ $< -lpthread
 
+$(PEERS): $(BUILD)/tests/%: tests/tool/%.c tests/tool/peer.h $(BUILD)/libsnapsync.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
+
 $(BUILD)/tests/bench-%: tests/bench/%.c $(BUILD)/libsnapsync.a
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
 
-test-programs: all $(UNIT) $(TOOLS) $(PRELOADS)
+# Fuzz targets: with libFuzzer (make fuzz), else a main that replays files.
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAIN = $(if $(FUZZ),-fsanitize=fuzzer,tests/fuzz/replay.c)
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/fuzz/session.h tests/fuzz/replay.c \
+		$(BUILD)/src/cli/spec.o $(BUILD)/libsnapsync.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(TEST_CC) -Isrc -o $@ $< $(FUZZ_MAIN) $(BUILD)/src/cli/spec.o $(BUILD)/libsnapsync.a $(LDFLAGS) $(ALL_LIBS)
+fuzz-programs: $(FUZZERS)
+
+test-programs: all $(UNIT) $(TOOLS) $(PEERS) $(FUZZERS) $(PRELOADS)
 
 deps:
 	@sh contrib/deps.sh
@@ -119,6 +137,11 @@ faults:
 	@sh contrib/deps.sh --tests
 	@$(MAKE) --no-print-directory test-programs
 	@FULL=1 BUILD=$(BUILD) prove -v --timer -e '' tests/integration/52-faults.sh tests/integration/57-strain.sh
+# make fuzz SECONDS=3600 TARGET=msg (without TARGET: one after the other)
+fuzz:
+	@sh contrib/deps.sh --tests --fuzz
+	@$(MAKE) --no-print-directory CC=clang SANITIZE=1 FUZZ=1 BUILD=$(BUILD)-fuzz fuzz-programs
+	@BUILD=$(BUILD)-fuzz sh tests/fuzz/run.sh "$(or $(SECONDS),60)" "$(TARGET)"
 # make bench ENTRIES=1000000
 bench: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates $(BUILD)/tests/manyfiles
@@ -142,5 +165,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
-.PHONY: all clean deps demo check check-asan faults torture bench lint install uninstall dist test-programs
+.PHONY: all clean deps demo check check-asan faults torture fuzz fuzz-programs bench lint install uninstall dist test-programs
 .DELETE_ON_ERROR:

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what is missing to build (and with --tests, --lint to test and
-# check) on Debian; elsewhere says what is needed.  Silent if all is there.
+# Installs what is missing to build (and with --tests, --lint, --fuzz to test,
+# check and fuzz) on Debian; elsewhere says what is needed.  Silent if all is there.
 set -eu
 build='gcc:gcc pkg-config:pkg-config'
 libs='sqlite3:libsqlite3-dev libxxhash:libxxhash-dev libssh2:libssh2-1-dev libzstd:libzstd-dev'
+fuzz=
 for want; do
 	case $want in
 	--tests) build="$build prove:perl ssh:openssh-client sshd:openssh-server rsync:rsync
@@ -11,7 +12,8 @@ for want; do
 			mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
 		libs="$libs cmocka:libcmocka-dev" ;;
 	--lint) build="$build clang:clang cppcheck:cppcheck" ;;
-	*) echo "usage: contrib/deps.sh [--tests] [--lint]" >&2; exit 1 ;;
+	--fuzz) build="$build clang:clang"; fuzz=1 ;;
+	*) echo "usage: contrib/deps.sh [--tests] [--lint] [--fuzz]" >&2; exit 1 ;;
 	esac
 done
 PATH=$PATH:/usr/sbin:/sbin
@@ -23,9 +25,19 @@ for pair in $libs; do
 	pkg-config --exists "${pair%%:*}" 2>/dev/null || missing="$missing ${pair#*:}"
 done
 case $missing in *gcc*) missing="$missing libc6-dev" ;; esac
-case " $* " in *" --lint "*)
-	# the sanitizers of clang are not needed, those of gcc come with it
-	;; esac
+# libFuzzer comes in a package of its own, named after clang's version; the one
+# that apt would install with clang is asked for where there is no clang yet.
+if [ -n "$fuzz" ]; then
+	if command -v clang >/dev/null 2>&1; then
+		version=$(clang -dumpversion | cut -d. -f1)
+		runtime=$(clang -print-runtime-dir 2>/dev/null)
+		set -- "$runtime"/libclang_rt.fuzzer*
+		[ -e "$1" ] || missing="$missing libclang-rt-$version-dev"
+	else
+		version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+		missing="$missing libclang-rt-${version:-14}-dev"
+	fi
+fi
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
 	echo "Please install (names of Debian's packages):$missing" >&2
