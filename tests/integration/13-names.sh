@@ -28,4 +28,8 @@ good_sync "a change down there" "$S" "$D"
 mkdir "$S/deep"; down "$S/deep" d 600 x x
 good_sync "600 levels" "$S" "$D"
 rm -rf "$S/deep" "$S/$piece"; good_sync "and gone" --max-delete=100% "$S" "$D"
+# So long that a batch is closed before it has all its operations.
+component=$(printf '%0240d' 0); rm -rf "$T/src" "$T/dst" "$T/state"; mkdir "$T/src"
+(cd "$T/src" && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do mkdir "$component" && cd "$component" || exit 1; done; seq 1 2500 | xargs touch)
+good_sync "2500 paths of 3600 bytes" "$T/src" "$T/dst"
 finish

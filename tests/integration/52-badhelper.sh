@@ -39,6 +39,7 @@ bad version 2 'not offered'
 bad features 2 'not offered'
 bad welcome-twice 2 'unexpected message'
 bad failures 2 'WELCOME is malformed'
+bad failures-order 2 'bad failures in WELCOME'
 bad position-max 2 'WELCOME is malformed'
 bad refuse 5 'no entry'
 for t in list-dots list-slash list-absolute list-nul list-empty list-dir list-count; do

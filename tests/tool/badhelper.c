@@ -114,7 +114,15 @@ static bool greets(struct helper *h)
 		welcome(h, m), welcome(h, m);
 	else if (is("failures"))
 		peer_raw(&h->p, MSG_WELCOME, "\1\0\0\0\0\0\0\0\0\0\1", 11);
-	else if (is("position") || is("position-max"))
+	else if (is("failures-order")) {
+		static const unsigned char fails[24] = {5, 0, 0, 0, 14, 0, 0, 0, 13, 0, 0, 0, 2, 0, 0, 0, 14};
+
+		m.flags = MSG_WELCOME_KNOWN;
+		m.failed = 2;
+		m.failures = view_of(fails, 24);
+		welcome(h, m);
+		return false;
+	} else if (is("position") || is("position-max"))
 		m.flags = MSG_WELCOME_KNOWN, m.position = is("position") ? 1000 : UINT64_MAX, welcome(h, m);
 	else if (is("refuse")) {
 		struct msg_refuse r = {ERR_START, view_of("\33[2Jno entry\nfor you", 18)};
