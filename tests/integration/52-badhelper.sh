@@ -12,7 +12,7 @@ bad() {
 	rm -rf "$D" "$T/state"
 	(
 		$limit
-		BADHELPER=$trick exec timeout --preserve-status -s INT 5 "$SNAPSYNC" --state-dir "$T/state" --timeout 2 \
+		BADHELPER=$trick exec timeout --preserve-status -s INT 4 "$SNAPSYNC" --state-dir "$T/state" --timeout 2 \
 			--helper-path "$BUILD/tests/badhelper" "$@" "$S" "$D"
 	) >"$T/.out" 2>"$T/.err" </dev/null
 	rc=$? errors=$(cat "$T/.err")
