@@ -82,6 +82,7 @@ struct backup {
 	struct buf dir;		/* path in the tree */
 	struct buf suffix;
 	struct map parked;	/* name in the limbo -> where that was */
+	size_t parked_bytes;
 };
 
 struct widened {

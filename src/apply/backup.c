@@ -13,6 +13,7 @@
 #include "apply_local.h"
 
 #define TRIES 8			/* a directory there has the name */
+#define PARKED_BYTES (4u << 20)	/* of paths that are remembered */
 
 /* Where an entry of the limbo was before. */
 struct parked {
@@ -45,16 +46,23 @@ int backup_new(struct backup **out, struct view dir, struct view suffix,
 	return 0;
 }
 
-void backup_free(struct backup *b)
+static void forget_parked(struct backup *b)
 {
-	struct view key;
 	struct parked *p;
 	size_t at = 0;
 
+	while ((p = map_next(&b->parked, &at, NULL)))
+		free(p->path);
+	map_release(&b->parked);
+	map_init(&b->parked, sizeof(struct parked));
+	b->parked_bytes = 0;
+}
+
+void backup_free(struct backup *b)
+{
 	if (!b)
 		return;
-	while ((p = map_next(&b->parked, &at, &key)))
-		free(p->path);
+	forget_parked(b);
 	map_release(&b->parked);
 	buf_release(&b->dir);
 	buf_release(&b->suffix);
@@ -88,6 +96,9 @@ int backup_parked(struct apply *a, const struct msg_op *op, struct err *err)
 	if (!a->backup || op->path.area != MSG_LIMBO ||
 	    op->from.area != MSG_TREE)
 		return 0;
+	/* Long sessions park much, for a short time: the old ones are gone. */
+	if (a->backup->parked_bytes > PARKED_BYTES)
+		forget_parked(a->backup);
 	path = malloc(op->from.path.len + 1);
 	p = path ? map_put(&a->backup->parked, op->path.path.p,
 			   op->path.path.len, NULL, err)
@@ -98,6 +109,7 @@ int backup_parked(struct apply *a, const struct msg_op *op, struct err *err)
 	}
 	memcpy(path, op->from.path.p, op->from.path.len);
 	path[op->from.path.len] = 0;
+	a->backup->parked_bytes += op->from.path.len + op->path.path.len + 64;
 	free(p->path);
 	p->path = path;
 	return 0;
