@@ -211,7 +211,8 @@ static void lock_in(struct apply *a)
 {
 	struct sandbox_place dest = {a->dest_fd, !a->dry};
 
-	sandbox_enter(&dest, a->dest_fd >= 0, SANDBOX_ALONE, &a->held);
+	if (!a->o->unconfined)
+		sandbox_enter(&dest, a->dest_fd >= 0, SANDBOX_ALONE, &a->held);
 }
 
 static int open_own(struct apply *a, struct err *err)

@@ -378,6 +378,10 @@ static int mark_failed(struct settle *t, uint64_t batch,
 		       (int64_t)(batch << BATCH_BITS | fails[i].index));
 		db_int(q, 3, fails[i].code);
 		r = db_run(q, err);
+		if (r == 0 && db_changes(store_db(t->s)) == 0)
+			r = err_set(err, ERR_PROTOCOL,
+				    "the helper failed an operation that was "
+				    "not sent");
 	}
 	return r;
 }

@@ -45,7 +45,7 @@ static void put_hello(struct client *c, unsigned flags, const char *dest)
 {
 	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX,
 			      .features = flags & 1 ? MSG_FEATURES : MSG_FEATURES & ~MSG_FEATURE_KEEP,
-			      .flags = MSG_HELLO_NO_SYNC | (flags & 2 ? MSG_HELLO_DRY : 0),
+			      .flags = MSG_HELLO_NO_SYNC | MSG_HELLO_NUMERIC | (flags & 2 ? MSG_HELLO_DRY : 0),
 			      .hash_kind = MSG_HASH_XXH3_128,
 			      .pair = "a pair to fuzz.", .seed = c->seed};
 	struct frame_mark m;
@@ -246,7 +246,8 @@ static void put_next(struct client *c)
 static int serve(struct client *c, unsigned flags, const char *root)
 {
 	struct apply_options o = {.root = flags & 16 ? root : NULL, .read_only = flags & 4,
-				  .no_delete = flags & 8, .umask = 022, .version = "fuzz"};
+				  .no_delete = flags & 8, .unconfined = true,
+				  .umask = 022, .version = "fuzz"};
 	char name[4200];
 	struct link *link;
 	int in, out, r;

@@ -91,7 +91,7 @@ static unsigned answer(struct peer *p, struct frame *f)
 
 	do
 		type = peer_next(p, f);
-	while (type == MSG_CREDIT || type == MSG_PONG || type == MSG_PING);
+	while (type == MSG_CREDIT || type == MSG_PONG || type == MSG_PING || type == MSG_NOTE);
 	return type;
 }
 
@@ -295,7 +295,7 @@ static void roots(void)
 	for (i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
 		peer_start(&p, helper);
 		hello_with(&p, outside[i], strlen(outside[i]), 0, 30);
-		refused(&p, ERR_DENIED, "HELLO", outside[i]);
+		refused(&p, ERR_START, "HELLO", outside[i]);
 	}
 	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		peer_start(&p, helper);
@@ -353,7 +353,7 @@ static void read_only(void)
 
 	peer_start(&p, helper);
 	hello_with(&p, dest, strlen(dest), 0, 30);
-	refused(&p, ERR_DENIED, "--read-only", "HELLO that may write");
+	refused(&p, ERR_START, "--read-only", "HELLO that may write");
 	forbidden();
 }
 
