@@ -15,37 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ship_local.h"
-
-#define THIN_OUT 65536u		/* names of a directory, before we look closer */
-#define DIR_NAMES (1u << 24)	/* ... that are needed, at most */
-
-struct found_dir {
-	int64_t inode;		/* as which M knows it; < 0 a stranger */
-};
-
-struct item {
-	struct place at;	/* parent 0; name in the arena */
-	struct attr a;
-	uint64_t dev, ino, nlink;
-};
-
-struct listing {
-	struct ship *h;
-	struct map dirs;	/* path -> struct found_dir, still to come */
-	struct map inodes;	/* far (dev, ino) with links -> our inode */
-	struct map ours;	/* our inode with links -> far number */
-	struct buf dir;		/* path of the directory being gathered */
-	bool gathering, unreadable;
-	struct map seen;	/* directories that were listed -> 1; 0 could not be */
-	bool some_unreadable;
-	struct item *items;
-	size_t count, cap, enough;	/* enough: time to thin them out */
-	struct arena arena;
-	int64_t stranger;	/* last negative number used */
-	uint64_t listed, extras;
-	uint64_t alone;		/* extras that are left alone */
-};
+#include "gather.h"
 
 struct link_key {
 	uint64_t dev, ino;
@@ -304,17 +274,8 @@ static int known_item(struct listing *l, const struct name_row *m,
 	return r < 0 ? r : unknown_item(l, m->at, it, true, err);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	const struct item *x = a, *y = b;
-	size_t n = x->at.len < y->at.len ? x->at.len : y->at.len;
-	int c = memcmp(x->at.name, y->at.name, n);
-
-	return c ? c : x->at.len < y->at.len ? -1 : x->at.len > y->at.len;
-}
-
 /* The directory at hand is complete: compare with M. */
-static int settle_dir(struct listing *l, struct err *err)
+int reconcile_dir(struct listing *l, struct err *err)
 {
 	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
 	struct name_list names;
@@ -335,7 +296,7 @@ static int settle_dir(struct listing *l, struct err *err)
 		return 0;
 	}
 	if (l->count)
-		qsort(l->items, l->count, sizeof(*l->items), by_name);
+		qsort(l->items, l->count, sizeof(*l->items), gather_by_name);
 	name_list_init(&names);
 	r = mirror_names_in(l->h->s, l->h->d->id, d->inode, &names, err);
 	{
@@ -348,7 +309,7 @@ static int settle_dir(struct listing *l, struct err *err)
 			/* What came and went while it was listed may be
 			 * there twice. */
 			if (i && i < l->count &&
-			    by_name(&l->items[i], &l->items[i - 1]) == 0) {
+			    gather_by_name(&l->items[i], &l->items[i - 1]) == 0) {
 				i++;
 				continue;
 			}
@@ -356,7 +317,7 @@ static int settle_dir(struct listing *l, struct err *err)
 				probe.at = names.rows[k].at;
 			c = i == l->count      ? 1
 			    : k == names.count ? -1
-					       : by_name(&l->items[i], &probe);
+					       : gather_by_name(&l->items[i], &probe);
 			if (c > 0) {
 				struct name_row *n = &names.rows[k++];
 
@@ -380,132 +341,6 @@ static int settle_dir(struct listing *l, struct err *err)
 	}
 	name_list_release(&names);
 	return r < 0 ? r : 0;
-}
-
-/* A helper could list names for ever.  What need not be held is dropped when
- * much has come: names of a directory that is not compared, names that came
- * twice, and names of which neither M nor S knows anything, if extras do not
- * matter. */
-static int is_needed(struct listing *l, int64_t dir, struct place at,
-		     struct err *err)
-{
-	enum fsys_type type;
-	int64_t inode;
-	int r;
-
-	if (l->h->o.delete_extras || l->h->o.verify)
-		return 1;
-	at.parent = dir;
-	r = mirror_get(l->h->s, l->h->d->id, at, &inode, &type, err);
-	return r ? r : store_name_get(l->h->s, at, &inode, err);
-}
-
-static int thin_out(struct listing *l, struct err *err)
-{
-	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
-	struct arena fresh;
-	size_t i, kept = 0;
-	int r = 0;
-
-	arena_init(&fresh);
-	qsort(l->items, l->count, sizeof(*l->items), by_name);
-	for (i = 0; d && r >= 0 && i < l->count; i++) {
-		struct item *it = &l->items[i];
-
-		if (kept && by_name(it, &l->items[kept - 1]) == 0)
-			continue;
-		r = is_needed(l, d->inode, it->at, err);
-		if (r <= 0)
-			continue;
-		it->at.name = arena_copy(&fresh, it->at.name, it->at.len, err);
-		if (!it->at.name)
-			r = err->code;
-		l->items[kept++] = *it;
-	}
-	arena_release(&l->arena);
-	l->arena = fresh;
-	l->count = kept;
-	l->enough = 2 * kept > THIN_OUT ? 2 * kept : THIN_OUT;
-	if (r >= 0 && kept > DIR_NAMES)
-		return err_set(err, ERR_PROTOCOL,
-			       "the helper lists more than %u names in one "
-			       "directory",
-			       DIR_NAMES);
-	return r < 0 ? r : 0;
-}
-
-static int take_item(struct listing *l, const struct msg_item *m,
-		     struct err *err)
-{
-	struct item *it;
-	int r = l->count >= l->enough ? thin_out(l, err) : 0;
-
-	if (r == 0)
-		r = vec_grow((void **)&l->items, &l->cap, l->count + 1,
-			     sizeof(*l->items), err);
-	if (r < 0)
-		return r;
-	it = &l->items[l->count];
-	memset(it, 0, sizeof(*it));
-	it->at.name = arena_copy(&l->arena, m->name.p, m->name.len, err);
-	it->at.len = m->name.len;
-	if (!it->at.name)
-		return err->code;
-	it->dev = m->st.dev;
-	it->ino = m->st.ino;
-	it->nlink = m->st.nlink;
-	it->a.type = m->st.type;
-	it->a.mode = m->st.mode;
-	it->a.uid = m->st.uid;
-	it->a.gid = m->st.gid;
-	it->a.rdev_major = m->st.rdev_major;
-	it->a.rdev_minor = m->st.rdev_minor;
-	it->a.size = m->st.size;
-	it->a.mtime = m->st.mtime;
-	it->a.hashed = m->hashed;
-	it->a.hash = m->hash;
-	if (m->st.type == FSYS_SYMLINK) {
-		it->a.hashed = true;
-		it->a.size = m->target.len;
-		it->a.hash = hash_of(m->target.p, m->target.len,
-				     store_seed(l->h->s));
-	}
-	l->count++;
-	l->listed++;
-	return 0;
-}
-
-static int on_listing(void *arg, const struct msg_listing *m, struct err *err)
-{
-	struct listing *l = arg;
-	struct view items = m->items;
-	struct msg_item item;
-	uint32_t i;
-	int r = 0;
-
-	if (!l->gathering) {
-		buf_clear(&l->dir);
-		r = buf_put(&l->dir, m->dir.p, m->dir.len, err);
-		l->count = 0;
-		arena_clear(&l->arena);
-		l->gathering = true;
-		l->unreadable = false;
-	} else if (l->dir.len != m->dir.len ||
-		   (m->dir.len &&
-		    memcmp(l->dir.data, m->dir.p, m->dir.len) != 0)) {
-		return err_set(err, ERR_PROTOCOL,
-			       "a listing jumps between directories");
-	}
-	if (m->flags & MSG_LISTING_UNREADABLE)
-		l->unreadable = true;
-	for (i = 0; r == 0 && i < m->count; i++) {
-		r = msg_get_item(&items, &item, err);
-		if (r == 0)
-			r = take_item(l, &item, err);
-	}
-	if (r == 0 && m->flags & MSG_LISTING_LAST)
-		r = settle_dir(l, err);
-	return r;
 }
 
 static int source_empty(struct ship *h, struct err *err)
@@ -558,7 +393,7 @@ static int keep_limbo(struct listing *l, struct err *err)
 
 int reconcile(struct ship *h, bool explained, struct err *err)
 {
-	struct listing l = {.h = h, .stranger = -1, .enough = THIN_OUT};
+	struct listing l = {.h = h, .stranger = -1, .enough = GATHER_MANY};
 	struct found_dir *root;
 	bool all = false;
 	int r;
@@ -579,7 +414,7 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	if (root) {
 		root->inode = STORE_ROOT;
 		r = remote_list(h->remote, h->o.checksum ? MSG_LIST_HASH : 0,
-				on_listing, &l, err);
+				gather_listing, &l, err);
 	} else if (r == 0) {
 		r = err->code;
 	}
