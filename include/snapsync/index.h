@@ -20,6 +20,7 @@
 #include "snapsync/store.h"
 
 #define INDEX_HITS 8u
+#define INDEX_LIST_MAX (1u << 20)	/* chunks of one version; longer ones are not indexed */
 #define INDEX_HOLE 0u		/* key of what is no chunk, but a hole */
 
 struct chunk_ref {
@@ -31,6 +32,7 @@ struct chunk_list {
 	unsigned bits;		/* chunk_size they were cut with */
 	struct chunk_ref *v;
 	size_t count, cap;
+	bool cut_short;		/* there are more: it is no use */
 };
 
 #define INDEX_REF_BYTES 12u	/* of each chunk in the database */
@@ -42,6 +44,7 @@ struct index_hit {
 
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len, struct err *err);
 int chunk_list_decode(struct chunk_list *l, struct view v, struct err *err);
+void chunk_list_clear(struct chunk_list *l);
 void chunk_list_release(struct chunk_list *l);
 
 /* Older versions of the inode go that no destination has. */

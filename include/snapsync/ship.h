@@ -78,6 +78,7 @@ struct ship_options {
 	bool same_owners;	/* numbers of owners mean the same there */
 	bool sparse;		/* -S */
 	bool patient;		/* long files are sent by ship_more */
+	struct view backup_top;	/* name in DEST that neither side may have */
 	int64_t max_delete;	/* of extras: as in pass_options */
 	bool max_percent, max_default, force_delete;
 	const volatile int *stop;

@@ -139,6 +139,8 @@ struct apply {
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
+	int kept[APPLY_FEW];	/* to be synced before those: see touched_kept */
+	size_t kept_count;
 	bool touched_all, sync_failed;
 	struct widened *widened;
 	size_t widened_count, widened_cap;
@@ -293,6 +295,8 @@ int merge_back(struct apply *a, const struct msg_op *op, struct err *err);
 /* touched.c */
 void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd);
 void touched_name(struct apply *a, int dirfd, const char *name, enum fsys_type type);
+/* A directory of backups: durable before any name that was taken away. */
+void touched_kept(struct apply *a, int dirfd);
 int touched_sync(struct apply *a, struct err *err);
 void touched_clear(struct apply *a);
 

@@ -2,8 +2,10 @@
  * --backup-dir: what is replaced or deleted goes there under its path, with
  * the suffix.  A file gets its second name there before it loses its first one,
  * so there is no moment at which it has none, and doing it again changes
- * nothing.  Of several with one name the last one stays.  The directories are
- * made with mode 0700: what they hold may come from such a directory.
+ * nothing.  What is kept is never removed: where its name is taken, the next one
+ * gets a number.  The directories are made with mode 0700: what they hold may
+ * come from such a directory.  They are synced before the names that were taken
+ * away.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +14,7 @@
 
 #include "apply_local.h"
 
-#define TRIES 8			/* a directory there has the name */
+#define TRIES 10000u		/* names for what is kept under one path */
 #define PARKED_BYTES (4u << 20)	/* of paths that are remembered */
 
 /* Where an entry of the limbo was before. */
@@ -137,40 +139,62 @@ static int tree_path(const struct backup *b, const struct msg_path *p,
 	return r < 0 ? r : buf_put(out, rest.p, rest.len, err);
 }
 
-/* One directory on the way; a file that was kept under its name gives way. */
-static int step(struct apply *a, int dir, const char *name, struct err *err)
+/* The nth name to try: as it is, with .~1~, .~2~ ... */
+static int nth_name(struct view name, struct view suffix, unsigned n,
+		    char out[PATH_NAME_MAX + 1])
 {
-	int fd = fsys_open_dir(dir, name, true, err);
+	char number[16] = "";
+	size_t tail, room = name.len;
 
-	if (fd >= 0)
-		return fd;
-	if (err->sys != ENOENT && err->sys != ENOTDIR && err->sys != ELOOP)
-		return fd;
-	if (err->sys != ENOENT && fsys_unlink(dir, name, err) < 0)
-		return err->code;
-	if (fsys_mkdir(dir, name, 0700, err) < 0)
-		return err->code;
-	touched_dir(a, NULL, dir);
-	return fsys_open_dir(dir, name, true, err);
+	if (n > 0)
+		snprintf(number, sizeof(number), ".~%u~", n);
+	tail = suffix.len + strlen(number);
+	if (room + tail > PATH_NAME_MAX)
+		room = PATH_NAME_MAX - tail;
+	return snprintf(out, PATH_NAME_MAX + 1, "%.*s%.*s%s", (int)room,
+			(const char *)name.p, (int)suffix.len,
+			(const char *)suffix.p, number);
 }
 
-static int go_to(struct apply *a, int from, struct view path, struct err *err)
+/* A directory on the way: what is kept under its name already stays there. */
+static int step(struct apply *a, int dir, struct view name, unsigned tries,
+		struct err *err)
 {
-	char one[PATH_NAME_MAX + 1];
+	char to[PATH_NAME_MAX + 1];
+	unsigned n;
+	int fd = -1;
+
+	for (n = 0; n < tries; n++) {
+		nth_name(name, view_of("", 0), n, to);
+		fd = fsys_open_dir(dir, to, true, err);
+		if (fd >= 0 || (err->sys != ENOTDIR && err->sys != ELOOP))
+			break;
+	}
+	if (fd < 0 && (err->sys == ENOTDIR || err->sys == ELOOP))
+		return err_set(err, ERR_DENIED, "something is in the way there");
+	if (fd >= 0 || err->sys != ENOENT)
+		return fd;
+	if (fsys_mkdir(dir, to, 0700, err) < 0)
+		return err->code;
+	touched_kept(a, dir);
+	return fsys_open_dir(dir, to, true, err);
+}
+
+static int go_to(struct apply *a, int from, struct view path, unsigned tries,
+		 struct err *err)
+{
 	struct view name;
 	int next, fd = fsys_dup(from, err);
 
 	while (fd >= 0 && path_next(&path, &name)) {
-		snprintf(one, sizeof(one), "%.*s", (int)name.len,
-			 (const char *)name.p);
-		next = step(a, fd, one, err);
+		next = step(a, fd, name, tries, err);
 		fsys_close(fd);
 		fd = next;
 	}
 	return fd;
 }
 
-/* Under the name itself: 1 something else has it and cannot give way. */
+/* 1: something else has this name. */
 static int try_link(const struct fsys_stat *st, int from, const char *name,
 		    int dir, const char *to, struct err *err)
 {
@@ -182,12 +206,8 @@ static int try_link(const struct fsys_stat *st, int from, const char *name,
 	r = fsys_stat(dir, to, &there, err);
 	if (r < 0)
 		return r;
-	if (there.type == FSYS_DIR)
-		return 1;
-	if (there.dev == st->dev && there.ino == st->ino)
-		return 0;
-	r = fsys_unlink(dir, to, err);
-	return r < 0 ? r : fsys_link(from, name, dir, to, err);
+	return there.dev != st->dev || there.ino != st->ino ||
+	       there.type == FSYS_DIR;
 }
 
 /* Where there are no hard links (or none to this): it moves. */
@@ -201,30 +221,25 @@ static int put(struct apply *a, int from, const char *name,
 	       const struct fsys_stat *st, int dir, struct view last,
 	       struct err *err)
 {
-	char to[PATH_NAME_MAX + TRIES + 1];
-	int i, n, r;
+	struct view suffix = view_of(a->backup->suffix.data,
+				     a->backup->suffix.len);
+	char to[PATH_NAME_MAX + 1];
+	unsigned n;
+	int r = 1;
 
-	n = snprintf(to, sizeof(to), "%.*s%.*s", (int)last.len,
-		     (const char *)last.p, (int)a->backup->suffix.len,
-		     (const char *)a->backup->suffix.data);
-	if (n > (int)PATH_NAME_MAX)
-		return err_sys(err, err_from_errno(ENAMETOOLONG), ENAMETOOLONG,
-			       "its name with --suffix");
-	r = try_link(st, from, name, dir, to, err);
-	for (i = 0; r > 0 && i < TRIES; i++) {
-		to[n++] = '~';
-		to[n] = 0;
+	for (n = 0; r > 0 && n < TRIES; n++) {
+		nth_name(last, suffix, n, to);
 		r = try_link(st, from, name, dir, to, err);
 	}
 	if (r > 0)
-		return err_set(err, ERR_EXISTS,
-			       "directories have its name in the backup");
+		return err_set(err, ERR_DENIED,
+			       "all names for it are taken there");
 	if (r < 0 && has_no_links(err)) {
 		err_clear(err);
 		r = fsys_rename(from, name, dir, to, err);
 	}
 	if (r == 0)
-		touched_dir(a, NULL, dir);
+		touched_kept(a, dir);
 	return r;
 }
 
@@ -255,8 +270,8 @@ int backup_keep(struct apply *a, const struct msg_path *p, int from,
 		path_split(view_of(path.data, path.len), &up, &last);
 		root = go_to(a, a->dest_fd,
 			     view_of(a->backup->dir.data, a->backup->dir.len),
-			     err);
-		dir = root < 0 ? root : go_to(a, root, up, err);
+			     1, err);
+		dir = root < 0 ? root : go_to(a, root, up, TRIES, err);
 		r = dir < 0 ? dir : put(a, from, name, st, dir, last, err);
 	}
 	fsys_close(root);

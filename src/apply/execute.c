@@ -214,7 +214,7 @@ static int move(struct apply *a, const struct noted *n, bool replay,
 	int r = find_subject(a, n, replay, &from, &st, err);
 
 	if (r == 0) /* done before */
-		return 0;
+		return backup_parked(a, &n->op, err);
 	if (r > 0)
 		r = spot_of(a, &n->op.path, &to, err);
 	if (r == 0) /* the first may have left the cache */
@@ -372,7 +372,7 @@ int execute(struct apply *a, const struct noted *n, bool replay,
 			       "it could not be staged");
 	if ((n->op.path.area == MSG_TREE && backup_holds(a, n->op.path.path)) ||
 	    (n->op.from.area == MSG_TREE && backup_holds(a, n->op.from.path)))
-		return err_set(err, ERR_EXISTS,
+		return err_set(err, ERR_DENIED,
 			       "under this name lies what --backup-dir keeps");
 	r = once(a, n, replay, err);
 	if (r == 0 && replay && n->op.path.path.len)

@@ -13,14 +13,30 @@ void touched_clear(struct apply *a)
 
 	for (i = 0; i < APPLY_CACHE; i++)
 		a->cache[i].touched = false;
+	while (a->kept_count > 0)
+		fsys_close(a->kept[--a->kept_count]);
 	while (a->touched_count > 0)
 		fsys_close(a->touched[--a->touched_count]);
 	a->touched_all = false;
 }
 
-static int sync_each(struct apply *a, struct err *err)
+static int sync_kept(struct apply *a, struct err *err)
 {
 	int r = 0;
+
+	while (a->kept_count > 0) {
+		int fd = a->kept[--a->kept_count];
+
+		if (r == 0)
+			r = fsys_sync(fd, err);
+		fsys_close(fd);
+	}
+	return r;
+}
+
+static int sync_each(struct apply *a, struct err *err)
+{
+	int r = sync_kept(a, err);
 
 	while (a->touched_count > 0) {
 		int fd = a->touched[--a->touched_count];
@@ -63,6 +79,26 @@ void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd)
 	add(a, fsys_open_dir(dirfd, ".", true, &err), &err);
 	if (dir)
 		dir->touched = true;
+}
+
+void touched_kept(struct apply *a, int dirfd)
+{
+	struct err err;
+	int fd;
+
+	if (a->touched_all || a->no_sync)
+		return;
+	if (a->kept_count == APPLY_FEW && fsys_has_sync_fs()) {
+		a->touched_all = true;
+		return;
+	}
+	if (a->kept_count == APPLY_FEW && sync_kept(a, &err) < 0)
+		a->sync_failed = true;
+	fd = fsys_open_dir(dirfd, ".", true, &err);
+	if (fd < 0)
+		a->sync_failed = true;
+	else
+		a->kept[a->kept_count++] = fd;
 }
 
 void touched_name(struct apply *a, int dirfd, const char *name,

@@ -52,6 +52,14 @@ static int one_pass(struct client *k, struct err *err)
 	return r;
 }
 
+/* The first name of --backup-dir. */
+static struct view backup_top(const struct config *c)
+{
+	size_t len = strcspn(c->backup_dir, "/");
+
+	return view_of(c->backup_dir, len);
+}
+
 static int make_ship(struct client *k, struct err *err)
 {
 	const struct config *c = k->c;
@@ -68,6 +76,7 @@ static int make_ship(struct client *k, struct err *err)
 		.drift = output_drift,
 		.sparse = c->sparse,
 		.patient = c->interval > 0,
+		.backup_top = backup_top(c),
 		.max_delete = c->max_delete,
 		.max_percent = c->max_percent,
 		.max_default = c->max_default,

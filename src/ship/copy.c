@@ -11,6 +11,11 @@
 
 #include "ship_local.h"
 
+#define SEEK_PLAIN 4u	/* searches in a list that do not pay for its order */
+/* A chunk's row says that some version of the inode has it.  Where that is
+ * seldom the one that the destination has, it is not believed any more. */
+#define LOADS_LOST 64u
+
 static void forget(struct source *s)
 {
 	chunk_list_release(&s->list);
@@ -110,25 +115,28 @@ static int add_ends(struct source *s, struct err *err)
 	return 0;
 }
 
-/* The source for a version, from those at hand or instead of the oldest. */
-static int source_of(struct ship *h, int64_t inode, const struct hash *hash,
-		     struct source **out, struct err *err)
+static struct source *at_hand(struct ship *h, const struct index_hit *hit)
+{
+	size_t i;
+
+	for (i = 0; i < SOURCES; i++)
+		if (h->sources[i].used && h->sources[i].inode == hit->inode &&
+		    hash_equal(&h->sources[i].hash, &hit->hash))
+			return &h->sources[i];
+	return NULL;
+}
+
+/* The source for a version, instead of the oldest of those at hand. */
+static int load(struct ship *h, int64_t inode, const struct hash *hash,
+		struct source **out, struct err *err)
 {
 	struct source *s = NULL;
 	size_t i;
 	int r;
 
-	for (i = 0; i < SOURCES; i++) {
-		struct source *o = &h->sources[i];
-
-		if (o->used && o->inode == inode && hash_equal(&o->hash, hash)) {
-			o->used = ++h->source_clock;
-			*out = o;
-			return 0;
-		}
-		if (!s || o->used < s->used)
-			s = o;
-	}
+	for (i = 0; i < SOURCES; i++)
+		if (!s || h->sources[i].used < s->used)
+			s = &h->sources[i];
 	forget(s);
 	s->inode = inode;
 	s->hash = *hash;
@@ -153,11 +161,20 @@ static int compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Where the list has such a chunk first: 1, and it is the next one. */
+/* Where the list has such a chunk first: 1, and it is the next one.  It is put
+ * in order for those that are asked often. */
 static int seek(struct source *s, uint64_t key, struct err *err)
 {
 	size_t i, low = 0, high = s->list.count;
 
+	if (s->sought++ < SEEK_PLAIN) {
+		for (i = 0; i < high; i++)
+			if (s->list.v[i].key == key) {
+				s->next = i;
+				return 1;
+			}
+		return 0;
+	}
 	if (!s->spots) {
 		s->spots = malloc((high ? high : 1) * sizeof(*s->spots));
 		if (!s->spots)
@@ -205,6 +222,20 @@ static bool take(struct ship *h, struct source *s, uint64_t *at)
 	return true;
 }
 
+/* 1: this version has the chunk, *at there. */
+static int try_source(struct ship *h, struct source *s, uint64_t key,
+		      uint32_t len, uint64_t *at, struct err *err)
+{
+	int r = s->usable ? seek(s, key, err) : 0;
+
+	if (r <= 0)
+		return r;
+	if (!is_next(s, key, len) || !take(h, s, at))
+		return 0;
+	s->used = ++h->source_clock;
+	return 1;
+}
+
 size_t copy_expect(const struct ship *h, unsigned bits, uint64_t *key)
 {
 	const struct source *s = NULL;
@@ -237,18 +268,22 @@ int copy_find(struct ship *h, uint64_t key, uint32_t len,
 		}
 	r = index_find(h->s, h->d->id, key, hits, &n, err);
 	for (i = 0; r == 0 && i < n; i++) {
-		struct source *s;
+		struct source *s = at_hand(h, &hits[i]);
 
-		r = source_of(h, hits[i].inode, &hits[i].hash, &s, err);
-		if (r == 0 && s->usable)
-			r = seek(s, key, err);
-		if (r <= 0)
-			continue;
-		r = 0;
-		if (!is_next(s, key, len) || !take(h, s, at))
-			continue;
+		r = s ? try_source(h, s, key, len, at, err) : 0;
 		*source = s;
-		return 1;
+	}
+	for (i = 0; r == 0 && i < n; i++) {
+		if (at_hand(h, &hits[i]))
+			continue;
+		if (h->loads_lost > LOADS_LOST + 2 * h->loads_won)
+			break;
+		r = load(h, hits[i].inode, &hits[i].hash, source, err);
+		if (r == 0)
+			r = try_source(h, *source, key, len, at, err);
+		h->loads_won += r > 0;
+		h->loads_lost += r == 0;
+		break; /* the others may be tried for the next chunk */
 	}
 	return r;
 }

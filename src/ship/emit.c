@@ -177,7 +177,7 @@ void emit_again(struct ship *h, uint64_t skip)
 {
 	struct emit *e = h->emit;
 
-	e->list.count = 0;
+	chunk_list_clear(&e->list);
 	e->copy_length = 0;
 	e->filled = 0;
 	e->sent = e->cut_at = 0;
@@ -281,7 +281,7 @@ int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,
 
 	if (r <= 0)
 		return r;
-	e->list.count = 0;
+	chunk_list_clear(&e->list);
 	memset(&m, 0, sizeof(m));
 	m.id = stage;
 	m.length = size;

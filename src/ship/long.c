@@ -212,7 +212,7 @@ static void rewind_to_start(struct reading *rd)
 static int start(struct reading *rd)
 {
 	rewind_to_start(rd);
-	rd->emit->list.count = 0;
+	chunk_list_clear(&rd->emit->list);
 	rd->state = rd->have.hashed && rd->have.size == rd->size
 			    ? READ_COMPARE
 			    : READ_STAGE;

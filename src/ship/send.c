@@ -179,7 +179,7 @@ static int small_file(struct ship *h, struct place at,
 	struct fsys_stat after;
 	int e, r;
 
-	rd->emit->list.count = 0;
+	chunk_list_clear(&rd->emit->list);
 	r = read_small(rd, err);
 	if (r > 0) {
 		e = fsys_fstat(rd->fd, &after, err);

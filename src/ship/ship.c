@@ -196,12 +196,34 @@ static int drop_strangers(struct ship *h, struct err *err)
 	return r;
 }
 
+/* What is kept must not come to lie over what is mirrored. */
+static int check_backup(struct ship *h, struct err *err)
+{
+	struct view top = h->o.backup_top;
+	struct place at = {STORE_ROOT, (const char *)top.p, top.len};
+	enum fsys_type type;
+	int64_t inode;
+	int r = top.len ? store_name_get(h->s, at, &inode, err) : 0;
+
+	if (r == 0 && top.len && h->d->known) {
+		r = mirror_get(h->s, h->d->id, at, &inode, &type, err);
+		r = r > 0 ? inode > 0 : r;
+	}
+	return r <= 0 ? r
+		      : err_set(err, ERR_USAGE,
+				"--backup-dir: '%.*s' is part of the mirror: "
+				"give a directory of another name",
+				(int)top.len, (const char *)top.p);
+}
+
 int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 {
 	const struct msg_welcome *w;
 	bool explained;
-	int r;
+	int r = check_backup(h, err);
 
+	if (r < 0)
+		return r;
 	h->remote = remote;
 	if (!remote)
 		return 0;

@@ -73,6 +73,7 @@ struct source {
 	struct chunk_list list;
 	uint64_t *ends;		/* offset behind each of them */
 	struct spot *spots;	/* each of them, by key; made when needed */
+	unsigned sought;	/* how often */
 	size_t next;		/* chunk that comes behind the last one taken */
 	uint64_t used;		/* last time, by a counter; 0 free */
 };
@@ -182,6 +183,7 @@ struct ship {
 	struct reading *reading;	/* a long file on its way, see send.c */
 	struct source sources[SOURCES];
 	uint64_t source_clock;
+	uint64_t loads_won, loads_lost;	/* of lists, for a chunk */
 	bool can_copy;		/* negotiated, and there is something */
 	bool batch_moves;	/* the open batch has a MOVE or LINK */
 	struct map replaced;	/* inodes with a FILE in this campaign */

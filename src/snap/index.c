@@ -7,14 +7,25 @@
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len,
 		   struct err *err)
 {
-	int r = vec_grow((void **)&l->v, &l->cap, l->count + 1, sizeof(*l->v),
-			 err);
+	int r;
 
+	if (l->count == INDEX_LIST_MAX)
+		l->cut_short = true;
+	if (l->cut_short)
+		return 0;
+	r = vec_grow((void **)&l->v, &l->cap, l->count + 1, sizeof(*l->v),
+		     err);
 	if (r < 0)
 		return r;
 	l->v[l->count].key = key;
 	l->v[l->count++].len = len;
 	return 0;
+}
+
+void chunk_list_clear(struct chunk_list *l)
+{
+	l->count = 0;
+	l->cut_short = false;
 }
 
 void chunk_list_release(struct chunk_list *l)
@@ -27,7 +38,7 @@ int chunk_list_decode(struct chunk_list *l, struct view v, struct err *err)
 {
 	int r = 0;
 
-	l->count = 0;
+	chunk_list_clear(l);
 	while (r == 0 && v.len >= INDEX_REF_BYTES) {
 		uint64_t key = view_u64(&v);
 

@@ -13,7 +13,7 @@
 #include "snapsync/index.h"
 
 #define PRUNE_ROWS 512u
-#define LIST_MAX (INDEX_REF_BYTES << 20)
+#define LIST_MAX ((size_t)INDEX_REF_BYTES * INDEX_LIST_MAX)
 
 /* Distinct keys in order, for comparing. */
 struct keys {
@@ -190,7 +190,7 @@ int index_put(struct store *s, int64_t inode, const struct hash *hash,
 	      const struct chunk_list *l, struct err *err)
 {
 	struct keys before = {.v = NULL}, after = {.v = NULL};
-	int r = is_there(s, inode, hash, err);
+	int r = l->cut_short ? 1 : is_there(s, inode, hash, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -25,9 +25,9 @@ ok "the same is kept as by rsync" same_backup
 is "one is there" "$(cat "$D/bak/d/e/3.old" 2>&1)" 3
 is "in directories of ours alone" "$(stat -c %a "$D/bak" "$D/bak/d" | sort -u)" 700
 run_sync -i --backup-dir=bak --suffix=.old "$S" "$D"; is "and nothing more to do" "$rc$out" 0
-# Again: the last one stays.  A dated directory beside it.
+# Again: nothing that is kept is lost.  A dated directory beside it.
 echo 'one, again' >"$S/1"; settle; run_sync --backup-dir=bak --suffix=.old "$S" "$D"
-is "the last one stays" "$(cat "$D/bak/1.old")" one
+is "both stay" "$(cat "$D/bak/1.old" "$D/bak/1.old.~1~" | tr '\n' ' ')" "1 one "
 echo 'one, for the third time' >"$S/1"; rm "$S/stays"; settle; run_sync --backup-dir=./bak/2026-11-21/ "$S" "$D"
 is "deeper" "$(cat "$D/bak/2026-11-21/1" "$D/bak/2026-11-21/stays")" "one, again
 stays"
@@ -41,15 +41,19 @@ run_sync --verify -n --backup-dir=bak "$S" "$D"; is "--verify does not look at i
 mkdir "$S/1d"; echo a >"$S/1d/a"; echo b >"$S/b"; settle; run_sync "$S" "$D"
 mkdir -p "$D/bak/b"; echo file >"$D/bak/1d"; echo aa >"$S/1d/a"; echo bb >"$S/b"; settle
 run_sync --backup-dir=bak "$S" "$D"
-is "names in the way" "$rc $(cat "$D/bak/1d/a" "$D/bak/b~" | tr '\n' ' ')" "0 a b "
+is "names in the way" "$rc $(cat "$D/bak/1d" "$D/bak/1d.~1~/a" "$D/bak/b.~1~" | tr '\n' ' ')" "0 file a b "
 # What is moved is not kept; what it is moved over is.
 echo m >"$S/m"; echo n >"$S/n"; settle; run_sync "$S" "$D"
 mv "$S/m" "$S/n"; settle; run_sync --backup-dir=bak/moved "$S" "$D"
 is "a move" "$rc $(find "$D/bak/moved" -type f -exec cat {} +) $(find "$D/bak/moved" -type f | wc -l)" "0 n 1"
 # The source has that name too.
 mkdir "$S/bak"; echo x >"$S/bak/x"; settle; run_sync --backup-dir=bak "$S" "$D"
-is "a source with the name: exit 23" "$rc" 23
-like "is told" "$errors" 'bak: under this name lies what --backup-dir keeps'
+is "a source with the name: exit 1" "$rc" 1
+like "is told" "$errors" "'bak' is part of the mirror"
+run_sync "$S" "$D"; echo y >"$S/bak/x"; settle; run_sync --backup-dir=bak/x "$S" "$D"
+is "also if it was mirrored before: exit 1" "$rc $(cat "$D/bak/x")" "1 x"
+rm -r "$S/bak"; settle; run_sync --backup-dir=bak "$S" "$D"; is "also if it has just left the source" "$rc" 1
+run_sync "$S" "$D"; rm -r "$D/bak"; mkdir "$S/bak"
 ok "and not written into" test \! -e "$D/bak/x"
 rm -r "$S/bak"; settle; run_sync --backup-dir=bak "$S" "$D"; is "and right without it" "$rc" 0
 for wrong in /abs ../up a/../b .snapsync .snapsync/x . a//b; do
@@ -60,7 +64,16 @@ run_sync --backup-dir=b --suffix=a/b "$S" "$D"; is "a slash in it: exit 1" "$rc"
 ln -s "$T/aside" "$D/out"; mkdir "$T/aside"; echo 4 >"$S/1"; settle
 run_sync --backup-dir=out/x "$S" "$D"
 is "never through a symbolic link" "$(ls "$T/aside")" ""
-is "which gives way" "$rc $(cat "$D/out/x/1")" "0 one, for the third time"
+is "which stays: exit 23" "$rc $(readlink "$D/out") $(cat "$D/1")" "23 $T/aside one, for the third time"
+like "and is told" "$errors" "1: it cannot be kept in --backup-dir: something is in the way there"
+run_sync --backup-dir=kept "$S" "$D"; is "another directory" "$rc $(cat "$D/kept/1")" "0 one, for the third time"
+# Kept under one path by a move in between; a suffix that makes a directory's name; a long name.
+long=$(printf '%0250d' 1)
+mkdir "$S/p" "$S/a.old"; echo x >"$S/x"; echo y >"$S/p/y"; echo z >"$S/a"; echo in >"$S/a.old/in"; echo l >"$S/$long"; settle; run_sync "$S" "$D"
+rm "$S/x" "$S/p/y" "$S/$long"; mv "$S/p" "$S/x"; echo zz >"$S/a"; echo inin >"$S/a.old/in"; settle
+run_sync --backup-dir=late --suffix=.old "$S" "$D"
+is "nothing that was kept is lost" "$rc $(find "$D/late" -type f -exec cat {} + | sort | tr '\n' ' ')" "0 in l x y z "
+rm -r "$S/x"; rm "$S/a"; mkdir "$S/p"; echo y2 >"$S/p/y"; settle; run_sync "$S" "$D"
 printf '#!/bin/sh\nexec strace -f -o /dev/null -e trace=linkat -e inject=linkat:error=EPERM %s "$@"\n' "$BUILD/snapsync-helper" >"$T/nolink"; chmod +x "$T/nolink"
 export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
 echo 5 >"$S/n"; rm "$S/b"; settle; run_sync --helper-path "$T/nolink" --backup-dir=nolink "$S" "$D"
