@@ -1,15 +1,30 @@
 /*
- * A relay between a loopback port and another: a slow, a distant or a bad
- * network.
+ * A relay: a slow, a distant or a bad network.
  *
- *     relay PORT [--rate BYTES] [--delay MS] [--cut BYTES] [--seed N]
+ *     relay [OPTION...] PORT
+ *     relay [OPTION...] PROGRAM ARGUMENT...
  *
- * listens on a port of its own, prints its number, and connects everybody who
- * comes to PORT.  --rate: bytes a second, each way.  --delay: of every byte,
- * each way (so a round trip takes twice that).  --cut: a connection ends after
- * about that many bytes of both ways (half of it to all of it, by the seed).
- * SIGUSR1 freezes all that is open: nothing more passes, nothing ends.
- * Ends with its standard input.
+ * With a PORT it listens on a loopback port of its own, prints its number, and
+ * connects everybody who comes to PORT.  With a PROGRAM it stands between its
+ * own standard input and output and the program's.  Nothing is ever duplicated
+ * or reordered.
+ *
+ *     --rate BYTES    a second, each way
+ *     --delay MS      of every byte, each way (a round trip takes twice that)
+ *     --jitter MS     up to so much more, by the seed
+ *     --pieces N      1 to N bytes are delivered at a time (1: byte by byte)
+ *     --up N          the fault comes when N bytes went up, to PORT or PROGRAM,
+ *     --down N        or down, whichever is first
+ *     --end HOW       the fault: close (the default), reset, half (that way is
+ *                     at its end, the other goes on), stall (for ever, both)
+ *     --chaos BYTES   each connection draws all that for itself: a fault after
+ *                     up to so many bytes of one way, pieces, jitter
+ *     --seed N        what is drawn
+ *     --log FILE      a line for each connection and each fault
+ *
+ * SIGUSR1 stalls all connections that are open.  With a PORT, a byte on standard
+ * input is a command: p peace, no more faults; f faults again.  It ends with
+ * its standard input.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,11 +38,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PIECE 16384
-#define CONNECTIONS 64
+#define CONNECTIONS 256
 #define QUEUE_MAX (64u << 20)
 
 struct piece {
@@ -42,20 +58,33 @@ struct way {
 	int from, to;
 	struct piece *first, **last;
 	size_t queued;
-	int ended;		/* no more comes */
+	int ended;		/* 1 no more comes, 2 told, 3 thrown away */
 	int64_t free_at;	/* when the line is free again */
+	int64_t due;		/* of the last piece: the order stays */
+	int64_t left;		/* bytes until the fault; < 0 never */
 };
 
+enum fault { CLOSE, RESET, HALF, STALL };
+static const char *const faults[] = {"close", "reset", "half", "stall"};
+
 struct connection {
-	struct way ways[2];
+	struct way ways[2];	/* up, down */
 	int used, frozen;
-	int64_t left;		/* bytes until the cut; < 0 never */
+	int64_t opened;
+	enum fault fault;
+	int64_t jitter;		/* ns */
+	unsigned pieces;
 };
 
 static struct connection connections[CONNECTIONS];
-static int64_t rate, delay, cut = -1;
+static int64_t rate, delay, jitter, chaos, at_byte[2] = {-1, -1};
+static enum fault fault = CLOSE;
+static unsigned pieces;
 static uint64_t state = 1;
 static volatile sig_atomic_t freeze;
+static int peace, is_program;
+static pid_t program;
+static FILE *notes;
 
 static void on_freeze(int sig)
 {
@@ -79,6 +108,15 @@ static uint64_t random_number(void)
 	return state;
 }
 
+static void note(const char *what, const char *way, int64_t bytes)
+{
+	if (!notes)
+		return;
+	fprintf(notes, "%.3f %s %s %lld\n", (double)now() / 1e9, what, way,
+		(long long)bytes);
+	fflush(notes);
+}
+
 static void end(struct connection *c)
 {
 	int i;
@@ -97,19 +135,82 @@ static void end(struct connection *c)
 	memset(c, 0, sizeof(*c));
 }
 
+static struct connection *free_place(void)
+{
+	struct connection *c, *oldest = NULL;
+
+	for (c = connections; c < connections + CONNECTIONS; c++) {
+		if (!c->used)
+			return c;
+		if (c->frozen && (!oldest || c->opened < oldest->opened))
+			oldest = c;
+	}
+	if (oldest)
+		end(oldest);
+	return oldest;
+}
+
+static void draw(struct connection *c)
+{
+	struct way *w = &c->ways[random_number() / 16 % 2];
+
+	w->left = (int64_t)(random_number() % (uint64_t)chaos) >>
+		  (random_number() / 16 % 4);
+	/* Stalls take time: fewer of them. */
+	c->fault = random_number() / 16 % 8 ? random_number() / 16 % 3 : STALL;
+	switch (random_number() / 16 % 4) {
+	case 0:
+		c->pieces = 1 + random_number() / 16 % 3;
+		break;
+	case 1:
+		c->pieces = 1400;
+		break;
+	case 2:
+		c->jitter = 5000000;
+		break;
+	default:
+		break;
+	}
+}
+
+static void begin(struct connection *c, int in, int in_back, int out)
+{
+	int i;
+
+	memset(c, 0, sizeof(*c));
+	c->used = 1;
+	c->opened = now();
+	c->ways[0].from = in;
+	c->ways[1].to = in_back;
+	c->ways[0].to = c->ways[1].from = out;
+	fcntl(in, F_SETFL, O_NONBLOCK);
+	fcntl(in_back, F_SETFL, O_NONBLOCK);
+	fcntl(out, F_SETFL, O_NONBLOCK);
+	c->pieces = pieces;
+	c->jitter = jitter;
+	c->fault = fault;
+	for (i = 0; i < 2; i++) {
+		c->ways[i].last = &c->ways[i].first;
+		c->ways[i].left = peace ? -1 : at_byte[i];
+	}
+	if (chaos && !peace)
+		draw(c);
+	note("open", "-", 0);
+}
+
 static void take(int listener, int port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
-	int one = 1, i, in = accept(listener, NULL, NULL), out;
-	struct connection *c = NULL;
+	int one = 1, in = accept(listener, NULL, NULL), out;
+	struct connection *c;
 
-	for (i = 0; i < CONNECTIONS && !c; i++)
-		if (!connections[i].used)
-			c = &connections[i];
+	if (in < 0)
+		return;
+	c = free_place();
 	out = socket(AF_INET, SOCK_STREAM, 0);
 	a.sin_port = htons((uint16_t)port);
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (in < 0 || !c || out < 0 ||
+	if (!c || out < 0 ||
 	    connect(out, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		close(in);
 		close(out);
@@ -117,17 +218,43 @@ static void take(int listener, int port)
 	}
 	setsockopt(in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	fcntl(in, F_SETFL, O_NONBLOCK);
-	fcntl(out, F_SETFL, O_NONBLOCK);
-	memset(c, 0, sizeof(*c));
-	c->used = 1;
-	c->left = cut < 0 ? -1
-			  : cut / 2 + (int64_t)(random_number() %
-						(uint64_t)(cut / 2 + 1));
-	c->ways[0].from = c->ways[1].to = in;
-	c->ways[0].to = c->ways[1].from = out;
-	c->ways[0].last = &c->ways[0].first;
-	c->ways[1].last = &c->ways[1].first;
+	begin(c, in, in, out);
+}
+
+/* The fault of a connection, come to by way w.  1: it goes on. */
+static int strike(struct connection *c, struct way *w)
+{
+	struct linger now_or_never = {1, 0};
+
+	note(faults[c->fault], w == c->ways ? "up" : "down",
+	     (now() - c->opened) / 1000000);
+	c->ways[0].left = c->ways[1].left = -1;
+	switch (c->fault) {
+	case STALL:
+		c->frozen = 1;
+		return 1;
+	case HALF:
+		while (w->first) {
+			struct piece *p = w->first;
+
+			w->first = p->next;
+			free(p);
+		}
+		w->last = &w->first;
+		w->queued = 0;
+		if (shutdown(w->to, SHUT_WR) < 0)
+			close(w->to);
+		w->ended = w->ended ? 2 : 3;
+		return 1;
+	case RESET:
+		setsockopt(c->ways[0].from, SOL_SOCKET, SO_LINGER,
+			   &now_or_never, sizeof(now_or_never));
+		setsockopt(c->ways[0].to, SOL_SOCKET, SO_LINGER, &now_or_never,
+			   sizeof(now_or_never));
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 static int wants(const struct way *w)
@@ -136,7 +263,7 @@ static int wants(const struct way *w)
 	size_t most = rate ? (size_t)(rate / 5 + rate * (delay / 1000000) / 1000)
 			   : QUEUE_MAX;
 
-	return !w->ended && w->queued < (most < PIECE ? PIECE : most);
+	return w->ended == 3 || (!w->ended && w->queued < (most < PIECE ? PIECE : most));
 }
 
 /* Bytes in.  0: the connection is over. */
@@ -146,11 +273,11 @@ static int fill(struct connection *c, struct way *w)
 	ssize_t n = p ? read(w->from, p->bytes, PIECE) : -1;
 	int64_t t = now();
 
-	if (n <= 0) {
+	if (n <= 0 || w->ended == 3) {
 		free(p);
-		if (n < 0 && errno == EAGAIN)
+		if (n > 0 || (n < 0 && errno == EAGAIN))
 			return 1;
-		w->ended = 1;
+		w->ended = w->ended == 3 ? 2 : 1;
 		return n == 0;
 	}
 	p->next = NULL;
@@ -161,19 +288,35 @@ static int fill(struct connection *c, struct way *w)
 	if (rate)
 		w->free_at += n * 1000000000 / rate;
 	p->due = w->free_at + delay;
+	if (c->jitter)
+		p->due += (int64_t)(random_number() % (uint64_t)c->jitter);
+	if (p->due < w->due)
+		p->due = w->due;
+	w->due = p->due;
 	*w->last = p;
 	w->last = &p->next;
 	w->queued += p->len;
-	if (c->left >= 0) {
-		c->left -= n;
-		return c->left > 0;
-	}
 	return 1;
 }
 
-/* Bytes out that are due; *next: when there are more. */
-static int drain(struct way *w, int64_t *next, int *blocked)
+/* How much of a piece goes at once. */
+static size_t portion(const struct connection *c, const struct way *w,
+		      size_t most)
 {
+	if (c->pieces && most > c->pieces)
+		most = c->pieces;
+	if (c->pieces && !peace)
+		most = 1 + random_number() / 16 % most;
+	return w->left >= 0 && most > (size_t)w->left ? (size_t)w->left : most;
+}
+
+/* Bytes out that are due; *next: when there are more.  0: the connection is
+ * over. */
+static int drain(struct connection *c, struct way *w, int64_t *next,
+		 int *blocked)
+{
+	if (w->left == 0)
+		return strike(c, w);
 	while (w->first) {
 		struct piece *p = w->first;
 		ssize_t n;
@@ -183,7 +326,8 @@ static int drain(struct way *w, int64_t *next, int *blocked)
 				*next = p->due;
 			return 1;
 		}
-		n = write(w->to, p->bytes + p->at, p->len - p->at);
+		n = write(w->to, p->bytes + p->at,
+			  portion(c, w, p->len - p->at));
 		if (n < 0 && errno == EAGAIN) {
 			*blocked = 1;
 			return 1;
@@ -192,43 +336,91 @@ static int drain(struct way *w, int64_t *next, int *blocked)
 			return 0;
 		p->at += (size_t)n;
 		w->queued -= (size_t)n;
-		if (p->at < p->len)
-			continue;
-		w->first = p->next;
-		if (!w->first)
-			w->last = &w->first;
-		free(p);
+		if (w->left > 0 && (w->left -= n) == 0)
+			return strike(c, w);
+		if (p->at == p->len) {
+			w->first = p->next;
+			if (!w->first)
+				w->last = &w->first;
+			free(p);
+		}
+		if (c->pieces) { /* the next one by itself */
+			*next = w->first ? 0 : *next;
+			return 1;
+		}
 	}
 	if (w->ended == 1) {
-		shutdown(w->to, SHUT_WR);
+		if (shutdown(w->to, SHUT_WR) < 0)
+			close(w->to);
 		w->ended = 2;
 	}
 	return 1;
 }
 
+/* Is there anybody left to whom it is stalled?  Only of a program's. */
+static void look_after(const struct connection *c)
+{
+	struct pollfd p = {c->ways[0].from, POLLRDHUP, 0};
+
+	if (is_program && poll(&p, 1, 0) > 0)
+		exit(255);
+}
+
+static void obey(void)
+{
+	char text[64];
+	ssize_t i, n = read(0, text, sizeof(text));
+	struct connection *c;
+
+	if (n <= 0)
+		exit(0);
+	for (i = 0; i < n; i++)
+		if (text[i] == 'p' || text[i] == 'f')
+			peace = text[i] == 'p';
+	for (c = connections; peace && c < connections + CONNECTIONS; c++)
+		c->ways[0].left = c->ways[1].left = -1;
+}
+
+/* The program's connection is over. */
+static void leave(void)
+{
+	int status = 0, tries;
+
+	for (tries = 0; tries < 20; tries++) {
+		if (waitpid(program, &status, WNOHANG) > 0)
+			exit(WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+		usleep(1000);
+	}
+	exit(255);
+}
+
 static void turn(int listener, int port)
 {
-	struct pollfd fds[2 + 4 * CONNECTIONS];
-	struct way *ways[2 + 4 * CONNECTIONS];
-	struct connection *owner[2 + 4 * CONNECTIONS];
+	static struct pollfd fds[2 + 4 * CONNECTIONS];
+	static struct way *ways[2 + 4 * CONNECTIONS];
+	static struct connection *owner[2 + 4 * CONNECTIONS];
 	int64_t next = now() + 1000000000;
 	nfds_t n = 2;
 	int i, k, wait;
 
 	fds[0] = (struct pollfd){listener, POLLIN, 0};
-	fds[1] = (struct pollfd){0, POLLIN, 0};
+	fds[1] = (struct pollfd){is_program ? -1 : 0, POLLIN, 0};
 	for (i = 0; i < CONNECTIONS; i++) {
 		struct connection *c = &connections[i];
 
 		c->frozen |= c->used && freeze;
+		if (c->frozen)
+			look_after(c);
 		for (k = 0; c->used && !c->frozen && k < 2; k++) {
 			struct way *w = &c->ways[k];
 			int blocked = 0;
 
-			if (!drain(w, &next, &blocked)) {
+			if (!drain(c, w, &next, &blocked)) {
 				end(c);
 				break;
 			}
+			if (c->frozen)
+				break;
 			if (wants(w)) {
 				ways[n] = w;
 				owner[n] = c;
@@ -243,6 +435,8 @@ static void turn(int listener, int port)
 			end(c);
 	}
 	freeze = 0;
+	if (is_program && !connections[0].used)
+		leave();
 	wait = (int)((next - now() + 999999) / 1000000);
 	if (poll(fds, n, wait < 0 ? 0 : wait) <= 0)
 		return;
@@ -252,46 +446,98 @@ static void turn(int listener, int port)
 			end(owner[i]);
 			break; /* the others may be its */
 		}
+	if (fds[1].revents)
+		obey();
 	if (fds[0].revents)
 		take(listener, port);
-	if (fds[1].revents) {
-		char c[64];
-
-		if (read(0, c, sizeof(c)) <= 0)
-			exit(0);
-	}
 }
 
-int main(int argc, char **argv)
+/* Start the program with one end of a socket pair. */
+static int run(char **command)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		return -1;
+	fcntl(pair[0], F_SETFD, FD_CLOEXEC);
+	program = fork();
+	if (program == 0) {
+		dup2(pair[1], 0);
+		dup2(pair[1], 1);
+		close(pair[1]);
+		execvp(command[0], command);
+		_exit(127);
+	}
+	close(pair[1]);
+	begin(&connections[0], 0, 1, pair[0]);
+	return program < 0 ? -1 : 0;
+}
+
+static int listen_on(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	socklen_t len = sizeof(a);
-	int i, port, listener = socket(AF_INET, SOCK_STREAM, 0);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (argc < 2 || (port = atoi(argv[1])) <= 0)
-		return 1;
-	for (i = 2; i + 1 < argc; i += 2) {
-		if (!strcmp(argv[i], "--rate"))
-			rate = atoll(argv[i + 1]);
-		else if (!strcmp(argv[i], "--delay"))
-			delay = atoll(argv[i + 1]) * 1000000;
-		else if (!strcmp(argv[i], "--cut"))
-			cut = atoll(argv[i + 1]);
-		else if (!strcmp(argv[i], "--seed"))
-			state = strtoull(argv[i + 1], NULL, 10) * 2 + 1;
-		else
-			return 1;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, on_freeze);
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    listen(listener, 16) < 0 ||
 	    getsockname(listener, (struct sockaddr *)&a, &len) < 0)
-		return 1;
+		return -1;
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	printf("%d\n", ntohs(a.sin_port));
 	fflush(stdout);
+	return listener;
+}
+
+static int option(const char *name, const char *value)
+{
+	int64_t n = atoll(value);
+	unsigned i;
+
+	if (!strcmp(name, "--rate"))
+		rate = n;
+	else if (!strcmp(name, "--delay"))
+		delay = n * 1000000;
+	else if (!strcmp(name, "--jitter"))
+		jitter = n * 1000000;
+	else if (!strcmp(name, "--pieces"))
+		pieces = (unsigned)n;
+	else if (!strcmp(name, "--up"))
+		at_byte[0] = n;
+	else if (!strcmp(name, "--down"))
+		at_byte[1] = n;
+	else if (!strcmp(name, "--chaos"))
+		chaos = n;
+	else if (!strcmp(name, "--seed"))
+		state = (uint64_t)n * 2654435761u + 88172645463325252ull;
+	else if (!strcmp(name, "--log"))
+		return (notes = fopen(value, "ae")) != NULL;
+	else if (!strcmp(name, "--end")) {
+		for (i = 0; i < 4 && strcmp(value, faults[i]) != 0; i++)
+			;
+		fault = (enum fault)i;
+		return i < 4;
+	} else
+		return 0;
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	int i, port, listener = -1;
+
+	for (i = 1; i + 1 < argc && argv[i][0] == '-'; i += 2)
+		if (!option(argv[i], argv[i + 1]))
+			return 1;
+	if (i >= argc)
+		return 1;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, on_freeze);
+	port = atoi(argv[i]);
+	is_program = port <= 0;
+	if (is_program ? run(argv + i) < 0 : (listener = listen_on()) < 0)
+		return 1;
 	for (;;)
 		turn(listener, port);
 }
