@@ -83,7 +83,7 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libsnapsync.a
 $(BUILD)/tests/%: tests/tool/%.c tests/tool/compare.h
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
-$(BUILD)/tests/%: tests/model/%.c tests/tool/compare.h
+$(BUILD)/tests/%: tests/model/%.c tests/model/faults.h tests/tool/compare.h
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(TEST_CC) -o $@ $< $(LDFLAGS)
 
@@ -127,11 +127,11 @@ check-asan:
 	@$(MAKE) --no-print-directory SANITIZE=1 BUILD=$(BUILD)-asan test-programs
 	@$(MAKE) --no-print-directory SANITIZE=1 POSIX=1 BUILD=$(BUILD)-asan-posix test-programs
 	@BUILD=$(BUILD)-asan sh tests/run.sh
-# make torture SECONDS=3600 SEED=1
+# make torture SECONDS=3600 SEED=1 WAY=ssh-faults
 torture:
 	@sh contrib/deps.sh --tests
 	@$(MAKE) --no-print-directory test-programs
-	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)"
+	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)" "$(WAY)"
 # Every system call that can fail, and memory: some fifteen minutes.
 faults:
 	@sh contrib/deps.sh --tests

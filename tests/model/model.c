@@ -2,12 +2,16 @@
  * The model test: random operations on a source, a pass, and the destination
  * must be equal.
  *
- *   model [--seed N] [--steps N] [--ops N] [--kill] [--continuous]
- *         [--dest-path DIR] DIR PROGRAM ARGUMENTS... 
+ *   model [--seed N] [--steps N] [--ops N] [--seconds N] [--kill] [--others]
+ *         [--faults] [--relay FIFO] [--continuous] DIR PROGRAM ARGUMENTS...
  *
  * DIR is for the trees: DIR/src, DIR/dst.  PROGRAM ARGUMENTS is the whole
  * command of one pass (source and destination included).  A seed reruns the
  * same operations.
+ *
+ * With --faults a burst of them comes before a pass that must be right: kills
+ * of either side, cuts and stalls, system calls that fail, others who change
+ * the destination (faults.h; torture.sh makes what it needs).
  */
 #include <poll.h>
 #include <signal.h>
@@ -17,17 +21,18 @@
 
 #include "../tool/compare.h"
 
-static uint64_t state;
+static uint64_t state, fault_state, *dice = &state;
 static char src[4096], dst[4096];
 static char history[64][256];
+static unsigned seconds;	/* at most; 0: all steps */
 static unsigned long operations;
 
 static uint64_t rnd(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	*dice ^= *dice << 13;
+	*dice ^= *dice >> 7;
+	*dice ^= *dice << 17;
+	return *dice;
 }
 
 static unsigned below(unsigned n)
@@ -552,6 +557,7 @@ static pid_t start(char **command)
 
 	if (pid == 0) {
 		setpgid(0, 0);
+		signal(SIGPIPE, SIG_DFL);
 		execvp(command[0], command);
 		perror(command[0]);
 		_exit(127);
@@ -573,6 +579,8 @@ static void pause_ms(unsigned ms)
 
 	nanosleep(&t, NULL);
 }
+
+#include "faults.h"
 
 /* Kill the client and, being in its group, a local helper. */
 static void pass_killed(char **command)
@@ -606,13 +614,29 @@ static int report(const char *what, unsigned step)
 	return 1;
 }
 
-/* Somebody deletes things at the destination.  No pass has to notice that by
- * itself: the one after the next lists it again (its position is gone). */
+/* No pass has to notice by itself what others did at the destination: the one
+ * after this one lists it again (its position is gone). */
+static int pass_relist(char **command)
+{
+	char path[4200];
+	int rc = pass(command);
+
+	if (rc != 0 && rc != 23)
+		return rc;
+	snprintf(path, sizeof(path), "%s/.snapsync/position", dst);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/.snapsync/redo", dst);
+	unlink(path);
+	/* Without a change there is no connection. */
+	utimensat(AT_FDCWD, src, NULL, 0);
+	return 0;
+}
+
+/* Somebody deletes things at the destination. */
 static int pass_others(char **command, bool kills)
 {
 	char path[4200];
 	unsigned n;
-	int rc;
 
 	for (n = below(3); n > 0; n--) {
 		const char *victim;
@@ -627,15 +651,55 @@ static int pass_others(char **command, bool kills)
 	}
 	if (kills)
 		pass_killed(command);
-	rc = pass(command);
-	if (rc != 0 && rc != 23)
-		return rc;
-	snprintf(path, sizeof(path), "%s/.snapsync/position", dst);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/.snapsync/redo", dst);
-	unlink(path);
-	/* Without a change there is no connection. */
-	utimensat(AT_FDCWD, src, NULL, 0);
+	return pass_relist(command);
+}
+
+/* A pass that must do it.  What was killed may hold its lock a moment longer:
+ * 5 is tried again.  1: it did not end well. */
+static int good_pass(char **command, bool relist, unsigned step)
+{
+	int rc = 0, tries;
+
+	for (tries = 0; tries < 40; tries++) {
+		rc = relist ? pass_relist(command) : pass(command);
+		if (rc != 5)
+			break;
+		pause_ms(50);
+	}
+	if (rc == 0)
+		return 0;
+	printf("# exit %d\n", rc);
+	return report(relist ? "a pass failed badly" : "a pass failed", step);
+}
+
+static int run_faults(unsigned steps, unsigned ops, char **command)
+{
+	unsigned step, i, n, k;
+	time_t end = time(NULL) + seconds;
+
+	for (step = 0; step < steps && (!seconds || time(NULL) < end); step++) {
+		const char *wrong;
+		bool meddled = false;
+
+		n = 1 + below(ops);
+		for (i = 0; i < n; i++)
+			one_operation();
+		dice = &fault_state;
+		wrong = burst(command, 4, &meddled);
+		dice = &state;
+		if (wrong)
+			return report(wrong, step);
+		if (meddled && good_pass(command, true, step) != 0)
+			return 1;
+		if (good_pass(command, false, step) != 0)
+			return 1;
+		if (compare_trees(src, dst, false) != 0)
+			return report("trees differ", step);
+	}
+	printf("# passes %u operations %lu", step, operations);
+	for (k = 0; k < KINDS; k++)
+		printf(" %s %lu", kind_names[k], fault_counts[k]);
+	printf("\nok 1 - equal after every burst of faults\n1..1\n");
 	return 0;
 }
 
@@ -643,9 +707,11 @@ static int run(unsigned steps, unsigned ops, bool kills, bool others,
 	       char **command)
 {
 	unsigned step, i, n;
+	time_t end = time(NULL) + seconds;
 	int rc = 0, tries;
 
-	for (step = 0; step < steps; step++) {
+	for (step = 0; step < steps && (!seconds || time(NULL) < end);
+	     step++) {
 		n = 1 + below(ops);
 		for (i = 0; i < n; i++)
 			one_operation();
@@ -668,25 +734,65 @@ static int run(unsigned steps, unsigned ops, bool kills, bool others,
 		if (compare_trees(src, dst, false) != 0)
 			return report("trees differ", step);
 	}
-	printf("# %u passes, %lu operations\nok 1 - equal after every pass\n1..1\n",
-	       steps, operations);
+	printf("# passes %u operations %lu\nok 1 - equal after every pass\n1..1\n",
+	       step, operations);
 	return 0;
 }
 
-static int run_continuous(unsigned steps, unsigned ops, char **command)
+/* Faults while it runs: the network, and kills; the client is started again. */
+static void continuous_fault(pid_t *pid, char **command)
+{
+	int status;
+
+	switch (below(4)) {
+	case 0:
+		note("kill -9", "client", NULL);
+		kill(*pid, SIGKILL);
+		waitpid(*pid, &status, 0);
+		*pid = start(command);
+		fault_counts[KILL]++;
+		break;
+	case 1:
+		note("kill -9", "helper", NULL);
+		kill_helpers();
+		fault_counts[KILL]++;
+		break;
+	default:
+		note("network", below(2) ? "bad from now on" : "bad", NULL);
+		if (relay_in < 0)
+			chaos_before();
+		tell_relay("f");
+		kill_helpers();	/* the next connection is a bad one */
+		fault_counts[NETWORK]++;
+		break;
+	}
+}
+
+static int run_continuous(unsigned steps, unsigned ops, bool faulty,
+			  char **command)
 {
 	pid_t pid = start(command);
 	unsigned step, i, n, waited;
+	time_t end = time(NULL) + seconds;
 	int status, r = 0;
 
 	for (step = 0; step < steps && r == 0; step++) {
+		if (seconds && time(NULL) >= end)
+			break;
 		n = 1 + below(ops);
 		for (i = 0; i < n; i++) {
 			one_operation();
 			if (below(10) == 0)
 				pause_ms(below(100));
+			dice = &fault_state;
+			if (faulty && below(12) == 0)
+				continuous_fault(&pid, command);
+			dice = &state;
 		}
-		for (waited = 0; waited < 300; waited++) {
+		tell_relay("p");
+		set_before(NULL);
+		/* It may be waiting before it tries again, a minute at most. */
+		for (waited = 0; waited < (faulty ? 1000 : 300); waited++) {
 			pause_ms(100);
 			if (compare_trees(src, dst, true) == 0)
 				break;
@@ -695,15 +801,16 @@ static int run_continuous(unsigned steps, unsigned ops, char **command)
 			r = report("trees differ (continuous)", step);
 	}
 	kill(pid, SIGTERM);
-	waitpid(pid, &status, 0);
+	status = await_end(pid);
 	if (r == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 20)) {
 		printf("# exit status %x\n", (unsigned)status);
 		r = report("SIGTERM did not end it with 20", step);
 	}
 	if (r == 0)
-		printf("# %u bursts, %lu operations\nok 1 - equal after every "
-		       "burst\n1..1\n",
-		       steps, operations);
+		printf("# bursts %u operations %lu kill %lu network %lu\nok 1 "
+		       "- equal after every burst\n1..1\n",
+		       step, operations, fault_counts[KILL],
+		       fault_counts[NETWORK]);
 	return r;
 }
 
@@ -711,7 +818,7 @@ int main(int argc, char **argv)
 {
 	unsigned steps = 50, ops = 30;
 	uint64_t seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
-	bool kills = false, continuous = false, others = false;
+	bool kills = false, continuous = false, others = false, faulty = false;
 	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -725,6 +832,12 @@ int main(int argc, char **argv)
 			kills = true;
 		else if (!strcmp(argv[i], "--others"))
 			others = true;
+		else if (!strcmp(argv[i], "--seconds"))
+			seconds = (unsigned)atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--faults"))
+			faulty = true;
+		else if (!strcmp(argv[i], "--relay"))
+			relay_in = open(argv[++i], O_WRONLY | O_CLOEXEC);
 		else if (!strcmp(argv[i], "--continuous"))
 			continuous = true;
 		else
@@ -736,10 +849,17 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("# seed %llu\n", (unsigned long long)seed);
 	state = seed * 2654435761u + 88172645463325252ull;
+	fault_state = state ^ 0x9e3779b97f4a7c15ull;
+	snprintf(top, sizeof(top), "%s", argv[i]);
+	relay_program = getenv("RELAY") ? getenv("RELAY") : "relay";
 	snprintf(src, sizeof(src), "%s/src", argv[i]);
 	snprintf(dst, sizeof(dst), "%s/dst", argv[i]);
 	mkdir(src, 0755);
 	mkdir(dst, 0755);
-	return continuous ? run_continuous(steps, ops, argv + i + 1)
-			  : run(steps, ops, kills, others, argv + i + 1);
+	signal(SIGPIPE, SIG_IGN);
+	if (continuous)
+		return run_continuous(steps, ops, faulty, argv + i + 1);
+	if (faulty)
+		return run_faults(steps, ops, argv + i + 1);
+	return run(steps, ops, kills, others, argv + i + 1);
 }
