@@ -25,7 +25,7 @@ long ssh2_left(const struct ssh2 *s)
 	return ms < 1 ? 1 : (long)ms;
 }
 
-static int timed_out(struct ssh2 *s, struct err *err)
+int ssh2_timed_out(struct ssh2 *s, struct err *err)
 {
 	return err_set(err, ERR_CONNECT,
 		       "no connection to %s within %d seconds (--contimeout)",
@@ -77,7 +77,7 @@ static int connect_tcp(struct ssh2 *s, struct err *err)
 		s->fd = try_address(s, a, &sys);
 	freeaddrinfo(all);
 	if (s->fd < 0 && sys == ETIMEDOUT)
-		return timed_out(s, err);
+		return ssh2_timed_out(s, err);
 	if (s->fd < 0)
 		return err_sys(err, ERR_SOCKET, sys,
 			       "no connection to %s port %u", s->set.hostname,
@@ -137,7 +137,7 @@ static int session_failed(struct ssh2 *s, int code, const char *what,
 	char *text = NULL;
 
 	if (code == LIBSSH2_ERROR_TIMEOUT || clock_mono() > s->deadline)
-		return timed_out(s, err);
+		return ssh2_timed_out(s, err);
 	libssh2_session_last_error(s->session, &text, NULL, 0);
 	return err_set(err, ERR_SOCKET, "%s with %s failed: %s", what, s->host,
 		       text ? text : "unknown reason");

@@ -101,6 +101,15 @@ static bool is_identity(const struct ssh2 *s, const struct agent_key *key)
 	return found;
 }
 
+/* Is it of no use to try another key?  The server said goodbye (too many
+ * tries), the connection is gone, or the time. */
+static bool over(struct ssh2 *s)
+{
+	return s->broken || clock_mono() > s->deadline ||
+	       libssh2_session_last_errno(s->session) ==
+		       LIBSSH2_ERROR_SOCKET_DISCONNECT;
+}
+
 static bool login_by_agent(struct ssh2 *s, const char *path, bool only_ours)
 {
 	struct agent_key *keys;
@@ -113,7 +122,8 @@ static bool login_by_agent(struct ssh2 *s, const char *path, bool only_ours)
 	n = keys ? agent_keys(fd, keys, AGENT_KEYS) : 0;
 	/* The ones that the configuration names come first. */
 	for (round = 0; round < 2 && !in; round++)
-		for (i = 0; i < n && !in && tries < AGENT_TRIES; i++) {
+		for (i = 0; i < n && !in && tries < AGENT_TRIES && !over(s);
+		     i++) {
 			bool ours = is_identity(s, &keys[i]);
 
 			if (ours != (round == 0) || (round == 1 && only_ours))
@@ -284,6 +294,23 @@ static bool login_by_password(struct ssh2 *s, const char *methods)
 	return in;
 }
 
+/* Why nobody was let in. */
+static int refused(struct ssh2 *s, const char *methods, struct err *err)
+{
+	if (s->broken)
+		return err_set(err, ERR_SOCKET,
+			       "the connection to %s was lost during the login",
+			       s->host);
+	if (clock_mono() > s->deadline)
+		return ssh2_timed_out(s, err);
+	return err_set(err, ERR_START,
+		       "the login as %s at %s was refused (tried the agent's "
+		       "keys and %zu key files; the server allows %s): check "
+		       "with ssh %s@%s",
+		       s->set.user, s->host, s->set.identities, methods,
+		       s->set.user, s->host);
+}
+
 int ssh2_auth_login(struct ssh2 *s, struct err *err)
 {
 	const char *agent = s->set.agent[0] ? s->set.agent
@@ -297,6 +324,8 @@ int ssh2_auth_login(struct ssh2 *s, struct err *err)
 	if (!listed && libssh2_userauth_authenticated(s->session))
 		return 0;
 	snprintf(methods, sizeof(methods), "%s", listed ? listed : "");
+	if (!s->broken && clock_mono() > s->deadline)
+		return ssh2_timed_out(s, err);
 	if (s->broken || !listed)
 		return err_set(err, ERR_SOCKET,
 			       "%s closed the connection before the login",
@@ -304,20 +333,13 @@ int ssh2_auth_login(struct ssh2 *s, struct err *err)
 	if (strstr(methods, "publickey")) {
 		if (s->target->identity)
 			in = login_by_file(s, s->set.identity[0]);
-		if (!in && !s->set.no_agent && agent)
+		if (!in && !over(s) && !s->set.no_agent && agent)
 			in = login_by_agent(s, agent, s->set.identities_only);
 		for (i = s->target->identity ? 1 : 0;
-		     !in && !s->broken && i < s->set.identities; i++)
+		     !in && !over(s) && i < s->set.identities; i++)
 			in = login_by_file(s, s->set.identity[i]);
 	}
-	if (!in && !s->broken)
+	if (!in && !over(s))
 		in = login_by_password(s, methods);
-	if (in)
-		return 0;
-	return err_set(err, ERR_START,
-		       "the login as %s at %s was refused (tried the agent's "
-		       "keys and %zu key files; the server allows %s): check "
-		       "with ssh %s@%s",
-		       s->set.user, s->host, s->set.identities, methods,
-		       s->set.user, s->host);
+	return in ? 0 : refused(s, methods, err);
 }

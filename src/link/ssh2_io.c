@@ -86,8 +86,10 @@ static ssize_t recv_callback(libssh2_socket_t fd, void *bytes, size_t len,
 		do
 			n = recv(s->fd, s->cache, SSH2_CACHE, 0);
 		while (n < 0 && errno == EINTR);
-		if (n < 0)
+		if (n < 0) {
+			s->broken = errno != EAGAIN && errno != EWOULDBLOCK;
 			return -errno;
+		}
 		if (n == 0) {
 			s->broken = true;
 			return 0;

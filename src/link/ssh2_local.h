@@ -46,5 +46,7 @@ int ssh2_auth_login(struct ssh2 *s, struct err *err);
 
 /* Milliseconds left for setting up, at least 1. */
 long ssh2_left(const struct ssh2 *s);
+/* The error for that there are none left. */
+int ssh2_timed_out(struct ssh2 *s, struct err *err);
 
 #endif
