@@ -18,13 +18,15 @@
  *     --end HOW       the fault: close (the default), reset, half (that way is
  *                     at its end, the other goes on), stall (for ever, both)
  *     --chaos BYTES   each connection draws all that for itself: a fault after
- *                     up to so many bytes of one way, pieces, jitter
+ *                     up to so many bytes up, or an eighth of it down; pieces,
+ *                     jitter
  *     --seed N        what is drawn
- *     --log FILE      a line for each connection and each fault
+ *     --log FILE      a line for each connection, each fault and each quiet
+ *                     end, with the time and the bytes that passed each way
  *
  * SIGUSR1 stalls all connections that are open.  With a PORT, a byte on standard
- * input is a command: p peace, no more faults; f faults again.  It ends with
- * its standard input.
+ * input is a command: p peace, no more faults; f faults again (--chaos also for
+ * what is open).  It ends with its standard input.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,6 +64,7 @@ struct way {
 	int64_t free_at;	/* when the line is free again */
 	int64_t due;		/* of the last piece: the order stays */
 	int64_t left;		/* bytes until the fault; < 0 never */
+	int64_t passed;
 };
 
 enum fault { CLOSE, RESET, HALF, STALL };
@@ -108,12 +111,13 @@ static uint64_t random_number(void)
 	return state;
 }
 
-static void note(const char *what, const char *way, int64_t bytes)
+static void note(const char *what, const struct connection *c)
 {
 	if (!notes)
 		return;
-	fprintf(notes, "%.3f %s %s %lld\n", (double)now() / 1e9, what, way,
-		(long long)bytes);
+	fprintf(notes, "%.3f %s up %lld down %lld\n", (double)now() / 1e9,
+		what, (long long)c->ways[0].passed,
+		(long long)c->ways[1].passed);
 	fflush(notes);
 }
 
@@ -156,6 +160,8 @@ static void draw(struct connection *c)
 
 	w->left = (int64_t)(random_number() % (uint64_t)chaos) >>
 		  (random_number() / 16 % 4);
+	if (w == &c->ways[1]) /* less comes down than goes up */
+		w->left /= 8;
 	/* Stalls take time: fewer of them. */
 	c->fault = random_number() / 16 % 8 ? random_number() / 16 % 3 : STALL;
 	switch (random_number() / 16 % 4) {
@@ -195,7 +201,7 @@ static void begin(struct connection *c, int in, int in_back, int out)
 	}
 	if (chaos && !peace)
 		draw(c);
-	note("open", "-", 0);
+	note("open", c);
 }
 
 static void take(int listener, int port)
@@ -226,8 +232,7 @@ static int strike(struct connection *c, struct way *w)
 {
 	struct linger now_or_never = {1, 0};
 
-	note(faults[c->fault], w == c->ways ? "up" : "down",
-	     (now() - c->opened) / 1000000);
+	note(faults[c->fault], c);
 	c->ways[0].left = c->ways[1].left = -1;
 	switch (c->fault) {
 	case STALL:
@@ -336,6 +341,7 @@ static int drain(struct connection *c, struct way *w, int64_t *next,
 			return 0;
 		p->at += (size_t)n;
 		w->queued -= (size_t)n;
+		w->passed += n;
 		if (w->left > 0 && (w->left -= n) == 0)
 			return strike(c, w);
 		if (p->at == p->len) {
@@ -377,11 +383,13 @@ static void obey(void)
 	for (i = 0; i < n; i++)
 		if (text[i] == 'p' || text[i] == 'f')
 			peace = text[i] == 'p';
-	for (c = connections; peace && c < connections + CONNECTIONS; c++)
-		c->ways[0].left = c->ways[1].left = -1;
+	for (c = connections; c < connections + CONNECTIONS; c++)
+		if (peace)
+			c->ways[0].left = c->ways[1].left = -1;
+		else if (c->used && !c->frozen && chaos)
+			draw(c); /* counted from now */
 }
 
-/* The program's connection is over. */
 static void leave(void)
 {
 	int status = 0, tries;
@@ -431,8 +439,12 @@ static void turn(int listener, int port)
 				fds[n++] = (struct pollfd){w->to, POLLOUT, 0};
 			}
 		}
-		if (c->used && c->ways[0].ended == 2 && c->ways[1].ended == 2)
+		/* A program that said its last word is over. */
+		if (c->used && c->ways[1].ended == 2 &&
+		    (is_program || c->ways[0].ended == 2)) {
+			note("end", c);
 			end(c);
+		}
 	}
 	freeze = 0;
 	if (is_program && !connections[0].used)
