@@ -20,19 +20,24 @@ less() { ok "$1: $2 < $3" test "$2" -lt "$3"; }
 # What packs well, and what does not.
 S=$T/text; mkdir -p "$S/many"; cp -R src man include tests "$S/many"
 cat "$BUILD/snapsync" "$BUILD/libsnapsync.a" "$BUILD/snapsync-helper" | head -c 4000000 >"$S/big"; seq 1 300000 >>"$S/big"
-relay_start --rate 2000000
+seq 1 800000 >"$S/many/seq" # much more than fits into buffers on the way
+relay_start --rate 1500000
 timed relayed --compress=none; none=$ms; is "a slow link, none" $rc 0
 is "none packs nothing" "$(stat_of 'Compressed data')" 0
-timed relayed; auto=$ms; is "a slow link, auto" $rc 0; less "auto is faster" $((auto * 2)) "$none"
+for i in 1 2 3; do # a third of the time; a busy machine may have a bad second
+	timed relayed; auto=$ms; [ $rc = 0 ] && [ $((auto * 2)) -ge "$none" ] || break
+done
+is "a slow link, auto" $rc 0; less "auto is faster" $((auto * 2)) "$none"
 timed relayed -z; less "-z is faster" $((ms * 2)) "$none"; z=$(stat_of 'Bytes sent')
 timed relayed --compress=12; less "a higher level sends less" "$(stat_of 'Bytes sent')" "$z"
+relay_stop; relay_start --rate 2000000
 S=$T/random; mkdir "$S"; head -c 6000000 /dev/urandom >"$S/big"
 timed relayed; less "what does not pack: bytes" "$(stat_of 'Bytes sent')" 6060000; slow=$ms
 less "and is soon left alone: bytes tried" "$(stat_of 'Compressed data')" 3000000
 timed relayed --compress=none; less "auto takes no longer" "$slow" $((ms * 120 / 100 + 200))
 relay_stop
 # A fast link: auto is not slower than none, by the best of several.
-S=$T/text; for i in 1 2 3 4 5 6; do cp "$S/big" "$S/big$i"; echo $i >>"$S/big$i"; done
+S=$T/text; rm "$S/many/seq"; for i in 1 2 3 4 5 6; do cp "$S/big" "$S/big$i"; echo $i >>"$S/big$i"; done
 relay_start
 best_none=999999 best_auto=999999
 for i in 1 2 3 4 5 6 7 8; do
