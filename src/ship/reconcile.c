@@ -391,6 +391,23 @@ static int keep_limbo(struct listing *l, struct err *err)
 	return 0;
 }
 
+/* A listing that does not come to its end is wanted again. */
+static int doubt(struct ship *h, struct err *err)
+{
+	int r;
+
+	if (!h->d->known)
+		return 0;
+	h->d->known = false;
+	r = db_begin(store_db(h->s), err);
+	if (r == 0)
+		r = mirror_dest_save(h->s, h->d, err);
+	if (r == 0)
+		return db_commit(store_db(h->s), err);
+	db_rollback(store_db(h->s));
+	return r;
+}
+
 int reconcile(struct ship *h, bool explained, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1, .enough = GATHER_MANY};
@@ -407,7 +424,9 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	h->extras_kept = 0;
 	if (!h->o.verify)
 		h->counts.unseen = 0;
-	r = db_begin(store_db(h->s), err);
+	r = explained ? 0 : doubt(h, err);
+	if (r == 0)
+		r = db_begin(store_db(h->s), err);
 	if (r == 0)
 		r = mirror_lowest(h->s, h->d->id, &l.stranger, err);
 	root = r == 0 ? map_put(&l.dirs, "", 0, NULL, err) : NULL;

@@ -219,7 +219,7 @@ static int check_backup(struct ship *h, struct err *err)
 int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 {
 	const struct msg_welcome *w;
-	bool explained;
+	bool explained, known = h->d->known;
 	int r = check_backup(h, err);
 
 	if (r < 0)
@@ -230,8 +230,11 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	w = remote_welcome(remote);
 	map_clear(&h->owners);
 	r = settle_position(h, w, &explained, err);
-	if (r == 0 && !explained)
+	if (r == 0 && !explained) {
 		adopt_position(h, w);
+		/* Until it has been listed, whoever does that. */
+		h->d->known = false;
+	}
 	h->d->tag = h->d->next_tag;
 	if (r == 0)
 		r = journal_forget(h->s, h->d, err);
@@ -239,7 +242,7 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	if (r == 0 && !h->o.delete_extras)
 		r = drop_strangers(h, err);
 	if (r == 0 && (h->o.verify || !(explained && h->d->known))) {
-		if (h->d->known && !explained)
+		if (known && !explained)
 			log_line(h->o.log, LOG_WARN,
 				 "the destination is not at the position it "
 				 "was left at: comparing it by a listing");
