@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "pass_local.h"
+#include "snapsync/journal.h"
 
 struct work {
 	struct place *v;	/* names in the arena */
@@ -111,6 +112,8 @@ static int merge_one(struct pass *p, int64_t dest, struct work *w,
 	a = now.a;
 	a.mtime.ns = UINT32_MAX;
 	r = mirror_rekey(p->s, dest, was, want, err);
+	if (r >= 0)
+		r = journal_rekey(p->s, dest, was, want, err);
 	if (r >= 0)
 		r = mirror_set(p->s, dest, at, want, FSYS_DIR, err);
 	if (r >= 0)

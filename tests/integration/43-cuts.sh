@@ -118,6 +118,17 @@ rm -rf "$D"; cp -a "$T/dst1" "$D"; echo again >"$S/again"
 helper_behind cutter --down 150 --end close; run_sync --helper-path "$T/cutter" "$S" "$D"
 is "the listing of a restored destination is cut: exit 12" "$rc" 12
 run_clean; ok "it is made by the next run" same "$S" "$D" || echo "# $errors"
+# The acknowledgement is lost, and then the directory in question is made anew.
+rm -rf "$S" "$D" "$T/state"; mkdir -p "$S/d"; echo 1 >"$S/d/1"; echo 2 >"$S/d/2"; echo 3 >"$S/3"; run_clean; settle
+rm -rf "$T/dst0" "$T/state0"; cp -a "$D" "$T/dst0"; cp -a "$T/state" "$T/state0"
+mv "$S/3" "$S/d/3"; rm "$S/d/1"; settle; : >"$T/relay.log"; run_sync --helper-path "$T/measure" "$S" "$D"
+at=$(sed -n 's/.* end .*down //p' "$T/relay.log") rc=0
+while [ $rc = 0 ] && [ "$at" -gt 0 ]; do # from the end, until it hurts
+	at=$((at - 4)); again; helper_behind cutter --down $at --end close; run_sync --helper-path "$T/cutter" "$S" "$D"
+done
+ok "the acknowledgement is lost: exit $rc" test $rc = 12 -a ! -e "$D/d/1"
+rm -r "$S/d"; mkdir "$S/d"; echo 4 >"$S/d/4"; run_clean
+ok "its directory is another one by then: equal" same "$S" "$D" || echo "# $errors"
 # The same through a server, where a cut also hits what encrypts.
 rm -rf "$T/dst0" "$T/state0" "$T/src1"; cp -a "$S" "$T/src1"
 far() { run_sync --ssh-config "$T/ssh/relay_config" --helper-path "$helper" --timeout 4 --contimeout 8 "$@" "$S" "relayed:$D"; }
