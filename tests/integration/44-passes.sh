@@ -43,7 +43,7 @@ done
 end=$(sample); echo "# pass $n: $end"
 # shellcheck disable=SC2086
 set -- $begin $end
-# (SQLite keeps pages of the growing history, 2 MB of them at most.)
+# (SQLite keeps pages of the growing history, 8 MB of them at most.)
 ok "the client's memory does not grow: $1 to $5 KiB" test "$5" -le $(($1 + 1024))
 ok "nor its descriptors: $2 to $6" test "$6" -le $(($2 + 2))
 ok "the helper's memory does not grow: $3 to $7 KiB" test "$7" -le $(($3 + 1024))
