@@ -33,7 +33,7 @@ load() {
 	[ $((n % 30)) != 0 ] || rm -rf "$S"/dir*
 }
 both_equal() { "$TREECMP" "$S" "$T/one" && "$TREECMP" "$S" "$T/two"; }
-size() { awk '/^VmRSS/{print $2}' "/proc/$one/status"; }
+size() { awk '/^RssAnon/{print $2}' "/proc/$one/status"; }
 # At rest: a pass has some more while it lasts.
 descriptors() {
 	least=9999
@@ -207,7 +207,9 @@ ok "$m_faults cuts and stalls under load, in $m_took seconds" test "$m_faults" -
 ok "then equal, with libssh2 and with -e" test "$m_equal" = 0 || { sed 's/^/# /' "$T/many/errors1" "$T/many/errors2"; }
 ok "no storm: $m_opens connections" test "$m_opens" -le $((m_faults + 4))
 ok "the log stays readable: $m_lines lines" test "$m_lines" -le $((m_faults * 2 + 4))
-ok "memory does not grow: $m_early to $m_late KiB" test "$m_late" -le $((m_early + m_early / 10 + 1500))
+# SQLite fills its cache first, 8 MiB; what 200 cuts leave is to be less.
+room=8500; [ "$CUTS" -lt 300 ] || room=2500
+ok "memory does not grow: $m_early to $m_late KiB" test "$m_late" -le $((m_early + room))
 is "nor do descriptors" "${m_fds#* }" "${m_fds% *}"
 is "both end with 20" "$m_exits" "20 20"
 finish
