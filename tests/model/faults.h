@@ -191,15 +191,19 @@ static const char *fault_calls(char **command)
 	note("calls", at_helper ? "helper" : "client", inject);
 	if (at_helper) {
 		snprintf(words, sizeof(words),
-			 "strace -f --seccomp-bpf -qq -o /dev/null -e %s",
-			 inject);
+			 "strace -f --seccomp-bpf -qq -o /dev/null -e "
+			 "trace=%s -e %s",
+			 call, inject);
 		set_before(words);
 	} else {
 		static char *const front[] = {"strace", "-f", "--seccomp-bpf",
 					      "-qq", "-o", "/dev/null", "-e"};
 
+		snprintf(words, sizeof(words), "trace=%s", call);
 		for (i = 0; i < sizeof(front) / sizeof(*front); i++)
 			argv[n++] = front[i];
+		argv[n++] = words;
+		argv[n++] = front[i - 1];
 		argv[n++] = inject;
 	}
 	for (i = 0; command[i] && n < 63; i++)
