@@ -3,7 +3,7 @@
 #   relay_start OPTION...   Host alias "relayed" goes through it; RELAY_PID
 #   relay_say p, relay_say f   no more faults; faults again
 #   relay_stop
-RELAY=$BUILD/tests/relay
+RELAY=$BUILD/tests/relay RELAY_PID=
 relay_start() {
 	mkfifo "$T/ssh/relay.in" 2>/dev/null
 	"$RELAY" "$@" "$SSH_PORT" <"$T/ssh/relay.in" >"$T/ssh/relay.out" &
@@ -16,4 +16,4 @@ relay_start() {
 }
 relay_say() { printf %s "$1" >&7; }
 # It ends with its standard input, too.
-relay_stop() { exec 7>&-; kill "$RELAY_PID" 2>/dev/null; wait "$RELAY_PID" 2>/dev/null; RELAY_PID=; : >"$T/ssh/relay.out"; }
+relay_stop() { [ -n "$RELAY_PID" ] || return 0; exec 7>&-; kill "$RELAY_PID" 2>/dev/null; wait "$RELAY_PID" 2>/dev/null; RELAY_PID=; : >"$T/ssh/relay.out"; }
