@@ -412,7 +412,7 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1, .enough = GATHER_MANY};
 	struct found_dir *root;
-	bool all = false;
+	bool all = false, known = h->d->known;
 	int r;
 
 	map_init(&l.dirs, sizeof(struct found_dir));
@@ -439,7 +439,7 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	}
 	all = !l.some_unreadable;
 	if (r == 0 && l.alone)
-		log_line(h->o.log, h->d->known ? LOG_WARN : LOG_INFO,
+		log_line(h->o.log, known ? LOG_WARN : LOG_INFO,
 			 "the destination has %" PRIu64 " that the source does "
 			 "not have, left alone (--verify names them, and with "
 			 "--delete removes them)", l.alone);

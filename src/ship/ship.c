@@ -238,6 +238,7 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	h->d->tag = h->d->next_tag;
 	if (r == 0)
 		r = journal_forget(h->s, h->d, err);
+	h->d->known = known; /* in words; the listing decides */
 	/* What an earlier run with --delete had still to remove. */
 	if (r == 0 && !h->o.delete_extras)
 		r = drop_strangers(h, err);
@@ -246,7 +247,9 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 			log_line(h->o.log, LOG_WARN,
 				 "the destination is not at the position it "
 				 "was left at: comparing it by a listing");
-		r = reconcile(h, explained, err);
+		/* A position taken over from a listing that was cut says
+		 * nothing of the limbo. */
+		r = reconcile(h, explained && h->d->known, err);
 	}
 	if (r == 0 && !h->o.dry)
 		h->sink = remote_sink(remote);
