@@ -43,7 +43,7 @@ LIB_SRC = $(filter-out $(PLATFORM_FILES),$(foreach l,$(LAYERS),$(wildcard src/$(
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 HELPER_MAIN = src/cli/helper.c
 CLI_SRC = $(filter-out $(HELPER_MAIN),$(wildcard src/cli/*.c))
-CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o)
+CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/%.o) $(if $(SANITIZE),$(BUILD)/tests/leaks.o)
 HELPER_OBJ = $(HELPER_MAIN:%.c=$(BUILD)/%.o)
 
 # The helper links neither SQLite nor libssh2.

@@ -4,8 +4,7 @@ set -u
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 PATH=$PATH:/usr/sbin:/sbin
-# Leaks inside of libcrypto and libssh2 (ECDSA keys, 1.10) are not ours.
-LSAN_OPTIONS=suppressions=$PWD/tests/leaks.txt:print_suppressions=0:${LSAN_OPTIONS:-}
+LSAN_OPTIONS=print_suppressions=0:${LSAN_OPTIONS:-}
 export BUILD PATH CMOCKA_MESSAGE_OUTPUT=TAP LSAN_OPTIONS
 set -- tests/integration/[0-9]*.sh
 for t in "$BUILD"/tests/test_*; do
