@@ -15,12 +15,12 @@ export UNSYNCED_KEEP="$D/.snapsync/keep" UNSYNCED_AT UNSYNCED_LOSE UNSYNCED_SEED
 # cut AT LOSE SEED: what comes of it: right, wrong, half, or over (there is no such change)
 cut_at() {
 	change_again; rm -rf "$D/.snapsync/keep"; mkdir "$D/.snapsync/keep"
-	UNSYNCED_AT=$1 UNSYNCED_LOSE=$2 UNSYNCED_SEED=$3
-	run_sync --helper-path "$T/helper" "$S" "$D"
+	UNSYNCED_AT=$1 UNSYNCED_LOSE=$2 UNSYNCED_SEED=$3; shift 3
+	run_sync "$@" --helper-path "$T/helper" "$S" "$D"
 	[ $rc != 0 ] || [ -n "${UNSYNCED_DEAF:-}" ] || { came=over; return; }
 	first="$rc $errors"
 	change_known || { came=half; return; }
-	run_sync --helper-path "$HELPER" "$S" "$D"
+	run_sync "$@" --helper-path "$HELPER" "$S" "$D"
 	if same "$S" "$D" >"$T/.cmp" 2>&1; then came=right; else came=wrong; fi
 }
 for HELPER in "$BUILD/snapsync-helper" "$BUILD-posix/snapsync-helper"; do
@@ -45,6 +45,23 @@ for HELPER in "$BUILD/snapsync-helper" "$BUILD-posix/snapsync-helper"; do
 		ok "$kind: $way: $cuts cuts" test $cuts -gt $((total / STEP / 2))
 		is "$kind: $way: right after each" $wrong 0
 	done
+	# What --backup-dir is to keep is not lost either.
+	cuts=0 wrong=0
+	for way in "all 0" "names 0"; do
+		at=$((1 + cuts_before % STEP)); cuts_before=$((cuts_before + 1))
+		while [ $at -le $((total + 20)) ]; do
+			# shellcheck disable=SC2086
+			cut_at $at $way --backup-dir=bak
+			[ $came != over ] || break
+			cuts=$((cuts + 1))
+			(cd "$T/src0" && find . -type f -exec sha256sum {} +) | cut -d' ' -f1 | sort -u >"$T/.old"
+			(cd "$D" && find . -path ./.snapsync -prune -o -type f -exec sha256sum {} +) | cut -d' ' -f1 | sort -u >"$T/.there"
+			[ -z "$(comm -23 "$T/.old" "$T/.there")" ] || { wrong=$((wrong + 1)); echo "# an old version is lost: $kind $way at $at"; }
+			at=$((at + STEP))
+		done
+	done
+	ok "$kind: --backup-dir: $cuts cuts" test $cuts -gt $((total / STEP))
+	is "$kind: --backup-dir: no old version is lost" $wrong 0
 	# A disk that does not sync loses names of a batch whose position it has:
 	# this test can tell.
 	export UNSYNCED_DEAF=1
