@@ -37,6 +37,9 @@ int mirror_reset(struct store *s, int64_t dest, struct err *err);
 
 /* What is under a name: 1 and inode, type; 0 nothing. */
 int mirror_get(struct store *s, int64_t dest, struct place at, int64_t *inode, enum fsys_type *type, struct err *err);
+/* The path of what M has of an inode, by one of its names, up to *top: the root,
+ * the limbo or a stranger.  1; 0 it hangs nowhere, or too deep. */
+int mirror_path(struct store *s, int64_t dest, int64_t inode, struct buf *out, int64_t *top, struct err *err);
 int mirror_names_of(struct store *s, int64_t dest, int64_t inode, struct name_list *out, struct err *err);
 int mirror_names_in(struct store *s, int64_t dest, int64_t parent, struct name_list *out, struct err *err);
 /* Attributes of an inode the destination has; falls back to S. */

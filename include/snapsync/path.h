@@ -33,6 +33,10 @@ int path_push(struct buf *b, const void *name, size_t len, struct err *err);
 /* The directory at the end of the path below dirfd, component by component,
  * through no symbolic link: a descriptor of its own; "" is a copy of dirfd. */
 int path_open_dir(int dirfd, struct view path, struct err *err);
+/* name and '/' (unless b is empty) before b. */
+int path_prepend(struct buf *b, const void *name, size_t len, struct err *err);
+/* Names in the order of their bytes, as memcmp. */
+int path_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 /* Cut the last component off. */
 void path_pop(struct buf *b);
 

@@ -74,10 +74,10 @@ void backup_free(struct backup *b)
 /* The first component. */
 static struct view first_of(struct view path)
 {
-	const unsigned char *slash = path.len ? memchr(path.p, '/', path.len)
-					      : NULL;
+	struct view name = view_of("", 0);
 
-	return view_of(path.p, slash ? (size_t)(slash - path.p) : path.len);
+	path_next(&path, &name);
+	return name;
 }
 
 bool backup_holds(const struct apply *a, struct view path)

@@ -120,9 +120,7 @@ static int take_back(struct apply *a, struct closing *c, struct err *err)
 	}
 	buf_clear(out);
 	a->position.known = true;
-	memcpy(a->position.from.pair, a->hello.pair,
-	       sizeof(a->position.from.pair));
-	a->position.from.tag = a->hello.tag;
+	a->position.from = c->own.position.from;
 	a->position.batch = c->own.batch;
 	confine_forget(a);
 	return r < 0 ? r : stage_sweep(a, c->own.batch, err);

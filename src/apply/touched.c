@@ -20,12 +20,11 @@ void touched_clear(struct apply *a)
 	a->touched_all = false;
 }
 
-static int sync_kept(struct apply *a, struct err *err)
+/* None is left open; after an error the rest is not synced. */
+static int sync_list(const int *fds, size_t *count, int r, struct err *err)
 {
-	int r = 0;
-
-	while (a->kept_count > 0) {
-		int fd = a->kept[--a->kept_count];
+	while (*count > 0) {
+		int fd = fds[--*count];
 
 		if (r == 0)
 			r = fsys_sync(fd, err);
@@ -34,18 +33,15 @@ static int sync_kept(struct apply *a, struct err *err)
 	return r;
 }
 
+static int sync_kept(struct apply *a, struct err *err)
+{
+	return sync_list(a->kept, &a->kept_count, 0, err);
+}
+
 static int sync_each(struct apply *a, struct err *err)
 {
-	int r = sync_kept(a, err);
-
-	while (a->touched_count > 0) {
-		int fd = a->touched[--a->touched_count];
-
-		if (r == 0)
-			r = fsys_sync(fd, err);
-		fsys_close(fd);
-	}
-	return r;
+	return sync_list(a->touched, &a->touched_count, sync_kept(a, err),
+			 err);
 }
 
 static void add(struct apply *a, int fd, const struct err *why)

@@ -69,6 +69,28 @@ int path_push(struct buf *b, const void *name, size_t len, struct err *err)
 	return r;
 }
 
+int path_prepend(struct buf *b, const void *name, size_t len, struct err *err)
+{
+	size_t extra = len + (b->len ? 1 : 0);
+	int r = buf_reserve(b, extra, err);
+
+	if (r < 0)
+		return r;
+	memmove(b->data + extra, b->data, b->len);
+	memcpy(b->data, name, len);
+	if (b->len)
+		b->data[len] = '/';
+	b->len += extra;
+	return 0;
+}
+
+int path_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return c ? c : a_len < b_len ? -1 : a_len > b_len;
+}
+
 void path_pop(struct buf *b)
 {
 	while (b->len > 0 && b->data[b->len - 1] != '/')

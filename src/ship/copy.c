@@ -33,30 +33,13 @@ void copy_forget(struct ship *h)
 		forget(&h->sources[i]);
 }
 
-static int mirror_path(struct ship *h, int64_t inode, struct buf *out,
-		       struct err *err)
+static int settled_path(struct ship *h, int64_t inode, struct buf *out,
+			struct err *err)
 {
-	struct name_list names;
-	size_t depth;
-	int r = 1;
+	int64_t top;
+	int r = mirror_path(h->s, h->d->id, inode, out, &top, err);
 
-	name_list_init(&names);
-	for (depth = 0; r > 0 && inode != STORE_ROOT; depth++) {
-		name_list_clear(&names);
-		r = mirror_names_of(h->s, h->d->id, inode, &names, err);
-		if (r < 0)
-			break;
-		if (names.count == 0 || names.rows[0].at.parent <= 0 ||
-		    depth > PATH_DEPTH_MAX) {
-			r = 0;
-			break;
-		}
-		r = plan_prepend(out, names.rows[0].at, err);
-		inode = names.rows[0].at.parent;
-		r = r < 0 ? (r == -ERR_MEMORY ? r : 0) : 1;
-	}
-	name_list_release(&names);
-	return r < 0 ? r : r > 0 && out->len > 0;
+	return r > 0 ? top == STORE_ROOT && out->len > 0 : r;
 }
 
 static int planned_path(struct ship *h, int64_t inode, struct buf *out,
@@ -78,7 +61,7 @@ static int planned_path(struct ship *h, int64_t inode, struct buf *out,
 int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err)
 {
 	return h->d->acked < h->d->sent ? planned_path(h, inode, path, err)
-					: mirror_path(h, inode, path, err);
+					: settled_path(h, inode, path, err);
 }
 
 /* 1 and the path, if the helper has this content under it. */

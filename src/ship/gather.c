@@ -12,10 +12,8 @@
 int gather_by_name(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	size_t n = x->at.len < y->at.len ? x->at.len : y->at.len;
-	int c = memcmp(x->at.name, y->at.name, n);
 
-	return c ? c : x->at.len < y->at.len ? -1 : x->at.len > y->at.len;
+	return path_compare(x->at.name, x->at.len, y->at.name, y->at.len);
 }
 
 /* A helper could list names for ever.  What need not be held is dropped when

@@ -147,21 +147,6 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type,
 	return r < 0 ? r : 0;
 }
 
-int plan_prepend(struct buf *out, struct place at, struct err *err)
-{
-	size_t extra = at.len + (out->len ? 1 : 0);
-	int r = buf_reserve(out, extra, err);
-
-	if (r < 0)
-		return r;
-	memmove(out->data + extra, out->data, out->len);
-	memcpy(out->data, at.name, at.len);
-	if (out->len)
-		out->data[at.len] = '/';
-	out->len += extra;
-	return 0;
-}
-
 /* The path of a directory in T into p->path. */
 static int dir_path(struct ship *h, int64_t dir, struct err *err)
 {
@@ -185,7 +170,7 @@ static int dir_path(struct ship *h, int64_t dir, struct err *err)
 				       "a directory has no place at the "
 				       "destination");
 		}
-		r = plan_prepend(&p->path, at, err);
+		r = path_prepend(&p->path, at.name, at.len, err);
 		if (r < 0)
 			return err_set(err, ERR_NAME, "path too long");
 		up = at.parent;

@@ -174,7 +174,8 @@ static int settle_position(struct ship *h, const struct msg_welcome *w,
 }
 
 /* Ours, but not where we thought (a restored backup on either side, a copied
- * state database): count on from there.  Somebody else's, or nobody's: our own count goes on. */
+ * state database): count on from there.  Somebody else's, or nobody's: our own
+ * count goes on. */
 static void adopt_position(struct ship *h, const struct msg_welcome *w)
 {
 	if (!(w->flags & MSG_WELCOME_KNOWN) ||

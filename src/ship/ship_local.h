@@ -59,12 +59,12 @@ struct t_dir {
 /* copy.c */
 #define SOURCES 4u
 
-/* Something the destination has, to copy from. */
 struct spot {
 	uint64_t key;
 	size_t at;		/* in the list */
 };
 
+/* Something the destination has, to copy from. */
 struct source {
 	int64_t inode;
 	struct hash hash;
@@ -214,8 +214,6 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type, struct place 
 /* The path of a name in T into out. */
 int plan_path(struct ship *h, struct place at, struct buf *out, enum msg_area *area, struct err *err);
 int plan_touch(struct ship *h, int64_t dir, struct err *err);
-/* A name in front of a path. */
-int plan_prepend(struct buf *out, struct place at, struct err *err);
 
 /* batch.c */
 struct op {
@@ -283,9 +281,9 @@ int send_owner(struct ship *h, const struct attr *a, struct err *err);
 void copy_forget(struct ship *h);
 /* Where the helper has this inode, after the last COMMIT: 1. */
 int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err);
-/* A chunk that the destination has: 1, where. */
 /* What most likely comes next, if content was cut like this: its length, or 0. */
 size_t copy_expect(const struct ship *h, unsigned bits, uint64_t *key);
+/* A chunk that the destination has: 1, where. */
 int copy_find(struct ship *h, uint64_t key, uint32_t len, struct source **source, uint64_t *at, struct err *err);
 /* A file with exactly this content: 1, its path. */
 int copy_find_whole(struct ship *h, const struct hash *hash, uint64_t size, int64_t *inode, struct buf *path, struct err *err);

@@ -214,10 +214,8 @@ static int by_name(const void *a, const void *b)
 {
 	const struct scan_entry *x = *(const struct scan_entry *const *)a;
 	const struct scan_entry *y = *(const struct scan_entry *const *)b;
-	size_t n = x->len < y->len ? x->len : y->len;
-	int c = memcmp(x->name, y->name, n);
 
-	return c ? c : x->len < y->len ? -1 : x->len > y->len;
+	return path_compare(x->name, x->len, y->name, y->len);
 }
 
 /* A known directory turned up under another name: was it moved, or is it in

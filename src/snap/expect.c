@@ -9,52 +9,22 @@
 #include "journal_local.h"
 #include "snapsync/path.h"
 
-static int put_first(struct buf *path, struct place at, struct err *err)
-{
-	struct buf longer;
-	int r;
-
-	buf_init(&longer, PATH_BYTES_MAX + PATH_NAME_MAX + 1);
-	r = buf_put(&longer, at.name, at.len, err);
-	if (r == 0 && path->len)
-		r = buf_put_u8(&longer, '/', err);
-	if (r == 0)
-		r = buf_put(&longer, path->data, path->len, err);
-	buf_release(path);
-	*path = longer;
-	return r;
-}
-
 /* Is the parent, in the mirror, where this path says?  1 it is. */
 static int leads_there(struct store *s, int64_t dest, int64_t parent,
 		       struct view path, struct err *err)
 {
 	struct view up, name;
-	struct name_list names;
 	struct buf way;
-	size_t depth = 0;
-	int r = 1;
+	int64_t top;
+	int r;
 
 	path_split(path, &up, &name);
-	name_list_init(&names);
-	buf_init(&way, PATH_BYTES_MAX + PATH_NAME_MAX + 1);
-	while (r > 0 && parent > STORE_ROOT) {
-		name_list_clear(&names);
-		r = mirror_names_of(s, dest, parent, &names, err);
-		if (r < 0)
-			break;
-		r = names.count > 0 && ++depth <= PATH_DEPTH_MAX &&
-		    way.len + names.rows[0].at.len < PATH_BYTES_MAX;
-		if (r > 0 && put_first(&way, names.rows[0].at, err) < 0)
-			r = err->code;
-		if (r > 0)
-			parent = names.rows[0].at.parent;
-	}
+	buf_init(&way, PATH_BYTES_MAX);
+	r = mirror_path(s, dest, parent, &way, &top, err);
 	if (r > 0)
 		r = way.len == up.len &&
 		    (up.len == 0 || memcmp(way.data, up.p, up.len) == 0);
 	buf_release(&way);
-	name_list_release(&names);
 	return r;
 }
 

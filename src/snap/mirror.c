@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "row.h"
+#include "snapsync/path.h"
 #include "store_local.h"
 
 bool attr_same_meta(const struct attr *a, const struct attr *b)
@@ -121,6 +122,33 @@ int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
 	db_int(q, 1, dest);
 	db_int(q, 2, inode);
 	return collect(q, out, err);
+}
+
+int mirror_path(struct store *s, int64_t dest, int64_t inode,
+		struct buf *out, int64_t *top, struct err *err)
+{
+	struct name_list names;
+	size_t depth;
+	int r = 1;
+
+	name_list_init(&names);
+	for (depth = 0; r > 0 && inode > STORE_ROOT; depth++) {
+		const struct place *at;
+
+		name_list_clear(&names);
+		r = mirror_names_of(s, dest, inode, &names, err);
+		if (r < 0 || names.count == 0 || depth > PATH_DEPTH_MAX) {
+			r = r < 0 ? r : 0;
+			break;
+		}
+		at = &names.rows[0].at;
+		inode = at->parent;
+		r = path_prepend(out, at->name, at->len, err);
+		r = r < 0 ? (r == -ERR_MEMORY ? r : 0) : 1;
+	}
+	*top = inode;
+	name_list_release(&names);
+	return r;
 }
 
 int mirror_names_in(struct store *s, int64_t dest, int64_t parent,

@@ -163,22 +163,6 @@ int store_names_in(struct store *s, int64_t parent, struct name_list *out,
 	return collect(q, out, err);
 }
 
-/* Put "name/" before what is there. */
-static int prepend(struct buf *out, struct view name, struct err *err)
-{
-	size_t extra = name.len + (out->len ? 1 : 0);
-	int r = buf_reserve(out, extra, err);
-
-	if (r < 0)
-		return r;
-	memmove(out->data + extra, out->data, out->len);
-	memcpy(out->data, name.p, name.len);
-	if (out->len)
-		out->data[name.len] = '/';
-	out->len += extra;
-	return 0;
-}
-
 int store_path(struct store *s, struct place at, struct buf *out,
 	       struct err *err)
 {
@@ -202,8 +186,10 @@ int store_path(struct store *s, struct place at, struct buf *out,
 		db_int(q, 1, up);
 		r = db_step(q, err);
 		if (r > 0 && depth++ < PATH_DEPTH_MAX) {
+			struct view name = db_col_blob(q, 1);
+
 			up = db_col_int(q, 0);
-			r = prepend(out, db_col_blob(q, 1), err);
+			r = path_prepend(out, name.p, name.len, err);
 			db_reset(q);
 			if (r < 0)
 				return r;

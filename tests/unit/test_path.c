@@ -84,11 +84,34 @@ static void test_log__escapes(void **state)
 	assert_true(strlen(out) < 10 && out[10] == 'X');
 }
 
+static void test_path__in_front_and_in_order(void **state)
+{
+	struct err err;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 8);
+	assert_int_equal(path_prepend(&b, "c", 1, &err), 0);
+	assert_int_equal(path_prepend(&b, "ab", 2, &err), 0);
+	assert_int_equal(b.len, 4);
+	assert_memory_equal(b.data, "ab/c", 4);
+	assert_true(path_prepend(&b, "wxyz", 4, &err) < 0); /* too long: as it was */
+	assert_int_equal(b.len, 4);
+	assert_memory_equal(b.data, "ab/c", 4);
+	buf_release(&b);
+	assert_true(path_compare("a", 1, "b", 1) < 0);
+	assert_true(path_compare("a", 1, "ab", 2) < 0);
+	assert_true(path_compare("b", 1, "ab", 2) > 0);
+	assert_true(path_compare("\xff", 1, "a", 1) > 0);
+	assert_int_equal(path_compare("ab", 2, "ab", 2), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_path__what_is_one),
 		cmocka_unit_test(test_path__taken_apart_and_put_together),
+		cmocka_unit_test(test_path__in_front_and_in_order),
 		cmocka_unit_test(test_log__escapes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
