@@ -5,6 +5,7 @@
  * name counts only as it is spelled in its directory: else the second one would
  * take the place of the first, and a delete of one remove the other.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,13 +16,33 @@
 
 static const struct fsys_time odd_time = {1000000001, 999999999};
 
+/* Not a disk that is broken or full: what is wrong then will be said where it
+ * matters, and is no reason not to mirror a mode. */
+static bool cannot_be(const struct err *why)
+{
+	return why->sys == EPERM || why->sys == EACCES || why->sys == EINVAL ||
+	       why->sys == ENOTSUP || why->sys == EOPNOTSUPP ||
+	       why->sys == ENOSYS;
+}
+
 static bool keeps_mode(int fd, unsigned mode)
 {
 	struct fsys_stat st;
-	struct err ignored;
+	struct err why;
 
-	return fsys_fchmod(fd, mode, &ignored) == 0 &&
-	       fsys_fstat(fd, &st, &ignored) == 0 && st.mode == mode;
+	if (fsys_fchmod(fd, mode, &why) < 0)
+		return !cannot_be(&why);
+	return fsys_fstat(fd, &st, &why) < 0 || st.mode == mode;
+}
+
+static bool keeps_owner(int dirfd, const char *name, int fd)
+{
+	struct fsys_stat st;
+	struct err why;
+
+	if (fsys_chown(dirfd, name, 1, 1, &why) < 0)
+		return !cannot_be(&why);
+	return fsys_fstat(fd, &st, &why) < 0 || (st.uid == 1 && st.gid == 1);
 }
 
 /* Nanoseconds that are lost of a time, as the unit they make: 1 is none. */
@@ -42,9 +63,7 @@ static void try_it(struct apply *a, int fd, struct err *ignored)
 
 	a->no_modes = !keeps_mode(fd, 0640) || !keeps_mode(fd, 0751);
 	a->no_owners = geteuid() == 0 &&
-		       (fsys_chown(a->tmp_fd, PROBE, 1, 1, ignored) < 0 ||
-			fsys_fstat(fd, &st, ignored) < 0 || st.uid != 1 ||
-			st.gid != 1);
+		       !keeps_owner(a->tmp_fd, PROBE, fd);
 	if (fsys_fset_mtime(fd, odd_time, ignored) == 0 &&
 	    fsys_fstat(fd, &st, ignored) == 0)
 		a->granularity = unit_of(&st);

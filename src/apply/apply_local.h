@@ -6,6 +6,7 @@
  *   stage.c     content and special files in tmp/
  *   keyed.c     long files there, which outlive a session
  *   commit.c    operations noted, and the course of a commit
+ *   commit_thread.c  the same in a thread    pulse.c  life is shown meanwhile
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
  *   execute.c   one operation           touched.c   what is to be synced
@@ -236,6 +237,11 @@ int commit_note(struct apply *a, const struct msg_op *op, struct err *err);
 int commit_run(struct apply *a, const struct msg_commit *m, struct err *err);
 /* Steps 1 to 6 of the batch in a; FAILs and ACK go to a->out. */
 int commit_course(struct apply *a, struct err *err);
+
+/* pulse.c: PINGs to the client until pulse_end.  Meanwhile the session does not
+ * touch the link nor a->out.  NULL where there can be no thread: none, then. */
+struct pulse *pulse_begin(struct apply *a);
+void pulse_end(struct pulse *p);
 
 /* commit_thread.c */
 /* Carry out the noted batch: a large one in a thread, so that the next one can

@@ -133,10 +133,15 @@ bool commit_busy(const struct apply *a)
 
 int commit_wait(struct apply *a, struct err *err)
 {
+	struct pulse *p;
+
 	if (!commit_busy(a))
 		return 0;
-	if (a->closing->threaded)
+	if (a->closing->threaded) {
+		p = pulse_begin(a);
 		pthread_join(a->closing->thread, NULL);
+		pulse_end(p);
+	}
 	return take_back(a, a->closing, err);
 }
 
@@ -157,6 +162,7 @@ int commit_start(struct apply *a, struct err *err)
 	bool large = a->op_count >= LARGE_OPS ||
 		     a->staged_bytes >= LARGE_BYTES;
 	struct closing *c;
+	struct pulse *p;
 	int r = commit_wait(a, err);
 
 	if (r < 0)
@@ -171,7 +177,9 @@ int commit_start(struct apply *a, struct err *err)
 		      thread_start(&c->thread, work, c);
 	if (c->threaded)
 		return 0;
+	p = pulse_begin(a);
 	work(c);
+	pulse_end(p);
 	return commit_wait(a, err);
 }
 

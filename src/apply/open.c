@@ -215,27 +215,12 @@ static void lock_in(struct apply *a)
 		sandbox_enter(&dest, a->dest_fd >= 0, SANDBOX_ALONE, &a->held);
 }
 
-static int open_own(struct apply *a, struct err *err)
+/* What is behind the lock: it may take its time. */
+static int open_locked(struct apply *a, bool fresh, struct err *err)
 {
-	bool fresh = false;
 	unsigned i;
-	int r;
+	int r = tmp_dirs(a, &fresh, err);
 
-	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
-	if (a->own_fd < 0 && err->sys == ENOENT) {
-		r = fsys_mkdir(a->dest_fd, PATH_PRIVATE, 0700, err);
-		if (r < 0)
-			return cannot(a, "cannot be written to", err);
-		fresh = true;
-		a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
-	}
-	if (a->own_fd < 0)
-		return cannot(a, PATH_PRIVATE " there cannot be used", err);
-	r = take_lock(a, err);
-	if (r < 0)
-		return r;
-	lock_in(a);
-	r = tmp_dirs(a, &fresh, err);
 	a->limbo_fd = r < 0 ? -1 : sub_dir(a, "limbo", &fresh, err);
 	a->redo_fd = a->limbo_fd < 0 ? -1 : own_file(a, "redo", err);
 	a->position_fd = a->redo_fd < 0 ? -1 : own_file(a, "position", err);
@@ -256,6 +241,32 @@ static int open_own(struct apply *a, struct err *err)
 		r = commit_replay(a, err);
 	for (i = 0; r >= 0 && i < TMP_DIRS; i++)
 		r = clean_tmp(a, i, err);
+	return r;
+}
+
+static int open_own(struct apply *a, struct err *err)
+{
+	bool fresh = false;
+	struct pulse *p;
+	int r;
+
+	a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
+	if (a->own_fd < 0 && err->sys == ENOENT) {
+		r = fsys_mkdir(a->dest_fd, PATH_PRIVATE, 0700, err);
+		if (r < 0)
+			return cannot(a, "cannot be written to", err);
+		fresh = true;
+		a->own_fd = fsys_open_dir(a->dest_fd, PATH_PRIVATE, true, err);
+	}
+	if (a->own_fd < 0)
+		return cannot(a, PATH_PRIVATE " there cannot be used", err);
+	r = take_lock(a, err);
+	if (r < 0)
+		return r;
+	lock_in(a);
+	p = pulse_begin(a);
+	r = open_locked(a, fresh, err);
+	pulse_end(p);
 	return r;
 }
 

@@ -152,7 +152,8 @@ static int take_frame(struct remote *r, const struct frame *f,
 {
 	if (f->type == MSG_REFUSE)
 		return take_refuse(f->payload, err);
-	if (!r->greeted && f->type != MSG_WELCOME && f->type != MSG_PONG)
+	if (!r->greeted && f->type != MSG_WELCOME && f->type != MSG_PING &&
+	    f->type != MSG_PONG)
 		return err_set(err, ERR_PROTOCOL,
 			       "the helper did not begin with WELCOME");
 	switch (f->type) {

@@ -1,0 +1,104 @@
+/*
+ * While the session's thread is busy with what may take minutes (a disk that
+ * syncs, a batch that is finished after a crash), another one tells the client
+ * now and then that there is life.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "apply_local.h"
+#include "snapsync/clock.h"
+#include "snapsync/thread.h"
+
+#define STEP_MAX (5 * CLOCK_SECOND)	/* of silence */
+
+struct pulse {
+	struct apply *a;
+	int64_t step;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	bool stop;		/* under lock */
+};
+
+/* false: it is over; true: it is not after so long a time. */
+static bool goes_on(struct pulse *p)
+{
+	int64_t until = clock_mono() + p->step;
+	struct timespec t = {.tv_sec = (time_t)(until / CLOCK_SECOND),
+			     .tv_nsec = (long)(until % CLOCK_SECOND)};
+	bool stop;
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->stop && r == 0)
+		r = pthread_cond_timedwait(&p->over, &p->lock, &t);
+	stop = p->stop;
+	pthread_mutex_unlock(&p->lock);
+	return !stop;
+}
+
+static void *beat(void *arg)
+{
+	struct pulse *p = arg;
+	struct err lost; /* the session will find out */
+	int r = 0;
+
+	while (r == 0 && goes_on(p)) {
+		r = serve_number(p->a, MSG_PING, 0, &lost);
+		if (r == 0)
+			r = serve_flush(p->a, 0, &lost);
+	}
+	return NULL;
+}
+
+static bool init_cond(pthread_cond_t *c)
+{
+	pthread_condattr_t steady;
+	bool ok = pthread_condattr_init(&steady) == 0;
+
+	if (!ok)
+		return false;
+	ok = pthread_condattr_setclock(&steady, CLOCK_MONOTONIC) == 0 &&
+	     pthread_cond_init(c, &steady) == 0;
+	pthread_condattr_destroy(&steady);
+	return ok;
+}
+
+struct pulse *pulse_begin(struct apply *a)
+{
+	struct pulse *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->a = a;
+	p->step = CLOCK_SECOND / 16 * (int64_t)a->hello.timeout;
+	if (p->step <= 0 || p->step > STEP_MAX)
+		p->step = STEP_MAX;
+	if (!init_cond(&p->over)) {
+		free(p);
+		return NULL;
+	}
+	if (pthread_mutex_init(&p->lock, NULL) == 0) {
+		if (thread_start(&p->thread, beat, p))
+			return p;
+		pthread_mutex_destroy(&p->lock);
+	}
+	pthread_cond_destroy(&p->over);
+	free(p);
+	return NULL;
+}
+
+void pulse_end(struct pulse *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->over);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->thread, NULL);
+	pthread_cond_destroy(&p->over);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
