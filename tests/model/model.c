@@ -655,15 +655,14 @@ static int pass_others(char **command, bool kills)
 }
 
 /* A pass that must do it.  What was killed may hold its lock a moment longer:
- * 5 is tried again; and the timeout is so short that a busy disk may once or
- * twice take longer.  1: it did not end well. */
+ * 5 is tried again.  1: it did not end well. */
 static int good_pass(char **command, bool relist, unsigned step)
 {
-	int rc = 0, tries, slow = 0;
+	int rc = 0, tries;
 
 	for (tries = 0; tries < 40; tries++) {
 		rc = relist ? pass_relist(command) : pass(command);
-		if (rc != 5 && (rc != 30 || ++slow > 2))
+		if (rc != 5)
 			break;
 		pause_ms(50);
 	}
