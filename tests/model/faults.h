@@ -180,6 +180,9 @@ static const char *fault_calls(char **command)
 	char inject[200], words[400], *argv[64], when[40];
 	size_t n = 0, i;
 
+	/* An interruption that never ends is nothing that a system does. */
+	if (how == 1 && strcmp(error, "EINTR") == 0)
+		how = 2;
 	if (how == 0)
 		snprintf(when, sizeof(when), "%u", first);
 	else if (how == 1)
