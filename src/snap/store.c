@@ -85,7 +85,8 @@ static int load_ids(struct store *s, struct err *err)
 	struct sql *q = db_sql(
 		s->db,
 		"SELECT max((SELECT coalesce(max(id), 1) FROM inode),"
-		" (SELECT coalesce(max(inode), 1) FROM dest_name),"
+		" (SELECT coalesce(max(inode), 1) FROM dest_name"
+		"  WHERE inode<>9223372036854775807)," /* STORE_DEAD */
 		" (SELECT coalesce(max(CAST(value AS INTEGER)), 1) FROM config"
 		"  WHERE key = 'last_id'))",
 		err);
@@ -94,7 +95,18 @@ static int load_ids(struct store *s, struct err *err)
 	if (r > 0)
 		s->last_id = db_col_int(q, 0);
 	db_reset(q);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	/* What is negative is a stranger's. */
+	q = db_sql(s->db, "SELECT 1 FROM inode WHERE id<1 LIMIT 1", err);
+	r = q ? db_step(q, err) : err->code;
+	db_reset(q);
+	return r <= 0 ? r
+		      : err_set(err, ERR_FILE,
+				"the state database is damaged (an inode's id "
+				"is not positive): move state.db away; the next "
+				"run makes a new one and adopts the "
+				"destination");
 }
 
 int store_load_dests(struct store *s, struct err *err)

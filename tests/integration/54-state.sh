@@ -145,6 +145,13 @@ for what in position redo lock; do
 	fresh; change 1 3; head -c 3000 /dev/urandom >"$D/.snapsync/$what"; run_sync "$S" "$D"; ok "garbage in .snapsync/$what: right" right
 done
 fresh; change 1 3; rm -r "$D/.snapsync/tmp" "$D/.snapsync/limbo"; run_sync "$S" "$D"; ok "parts of .snapsync are gone: right" right
+# A name at the destination that is known to be dead (an operation that failed half way) when the client starts: what is new then has ids like all others.
+fresh; sqlite3 "$(db)" "INSERT INTO dest_name SELECT 1, parent, name, 9223372036854775807, 1 FROM name JOIN inode ON id=inode WHERE type=1 LIMIT 1"
+is "a dead name" "$(sqlite3 "$(db)" 'SELECT count(*) FROM dest_name')" 1
+mkdir -p "$S/after/dead"; echo 1 >"$S/after/dead/1"; run_sync "$S" "$D"; ok "a dead name, and something new: right" right
+chmod 750 "$S/after/dead"; echo 2 >"$S/after/2"; rm "$S/after/dead/1"; run_sync "$S" "$D"; ok "and after that" right
+is "no id is a stranger's" "$(sqlite3 "$(db)" 'SELECT count(*) FROM inode WHERE id<1')" 0
+sqlite3 "$(db)" 'UPDATE inode SET id=-7 WHERE id=(SELECT max(id) FROM inode)'; run_sync "$S" "$D"; ok "if there is one: 11" refused 'is damaged .*move state.db away'
 
 wait $waiter; rc=$(cat "$T/locked.rc"); errors=$(cat "$T/locked.err"); is "locked for long: 11" "$rc" 11; like "says so" "$errors" 'state.db is locked by another program'
 wait $holder1; with "$T/lstate" "$T/lsrc" "$T/ldst"; ok "unlocked: right" same "$T/lsrc" "$T/ldst"
