@@ -49,6 +49,9 @@ int db_hold(struct db *db, bool on, struct err *err);
 
 /* Nested begins count; only the outermost commit is one. */
 int db_begin(struct db *db, struct err *err);
+/* The same, for what the machine may forget if it loses power: it is durable
+ * with the next transaction that is, never without those before it. */
+int db_begin_lazy(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);

@@ -237,7 +237,8 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 		h->d->known = false;
 	}
 	h->d->tag = h->d->next_tag;
-	if (r == 0)
+	/* The tag is saved with the first batch that has it. */
+	if (r == 0 && (!explained || h->d->sent != h->d->acked))
 		r = journal_forget(h->s, h->d, err);
 	h->d->known = known; /* in words; the listing decides */
 	/* What an earlier run with --delete had still to remove. */

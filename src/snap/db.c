@@ -20,6 +20,7 @@ struct db {
 	int depth;		/* of begins */
 	bool dry;
 	bool hold, held;	/* wanted; open now */
+	bool lazy;		/* the transaction need not be synced */
 	struct sql statements[STATEMENTS_MAX];
 };
 
@@ -139,15 +140,53 @@ int db_hold(struct db *db, bool on, struct err *err)
 	return on ? 0 : unhold(db, err);
 }
 
-int db_begin(struct db *db, struct err *err)
+static int begin(struct db *db, struct err *err)
 {
-	int r = db->depth == 0 ? unhold(db, err) : 0;
+	int r = db_exec(db, db->dry ? "SAVEPOINT pass;" : "BEGIN IMMEDIATE;",
+			err);
 
-	if (r == 0 && db->depth == 0)
-		r = db_exec(db, db->dry ? "SAVEPOINT pass;" : "BEGIN IMMEDIATE;",
-			    err);
 	if (r == 0)
 		db->depth++;
+	return r;
+}
+
+int db_begin(struct db *db, struct err *err)
+{
+	int r = 0;
+
+	if (db->depth == 0) {
+		r = unhold(db, err);
+		return r < 0 ? r : begin(db, err);
+	}
+	db->depth++;
+	return 0;
+}
+
+/* What comes next is synced again. */
+static int not_lazy(struct db *db, struct err *err)
+{
+	if (!db->lazy)
+		return 0;
+	db->lazy = false;
+	return db_exec(db, "PRAGMA synchronous=FULL;", err);
+}
+
+int db_begin_lazy(struct db *db, struct err *err)
+{
+	struct err ignored;
+	int r;
+
+	if (db->depth > 0 || db->dry)
+		return db_begin(db, err);
+	r = unhold(db, err);
+	if (r == 0)
+		r = db_exec(db, "PRAGMA synchronous=NORMAL;", err);
+	if (r < 0)
+		return r;
+	db->lazy = true;
+	r = begin(db, err);
+	if (r < 0)
+		not_lazy(db, &ignored);
 	return r;
 }
 
@@ -161,8 +200,7 @@ int db_commit(struct db *db, struct err *err)
 		db_rollback(db);
 		return r;
 	}
-	db->depth--;
-	return 0;
+	return --db->depth == 0 ? not_lazy(db, err) : 0;
 }
 
 void db_rollback(struct db *db)
@@ -178,6 +216,7 @@ void db_rollback(struct db *db)
 	db_exec(db, db->dry ? "ROLLBACK TO pass; RELEASE pass;" : "ROLLBACK;",
 		&ignored);
 	db->depth = 0;
+	not_lazy(db, &ignored);
 }
 
 bool db_in_transaction(const struct db *db)

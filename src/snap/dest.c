@@ -154,9 +154,15 @@ int mirror_caught_up(struct store *s, int64_t dest, struct err *err)
 	db_reset(q);
 	if (r < 0 || behind == 0)
 		return r < 0 ? r : 0;
+	r = db_begin_lazy(store_db(s), err);
+	if (r < 0)
+		return r;
 	q = db_sql(store_db(s), "UPDATE dest SET behind=0 WHERE id=?1", err);
-	if (!q)
-		return err->code;
-	db_int(q, 1, dest);
-	return db_run(q, err);
+	if (q)
+		db_int(q, 1, dest);
+	r = q ? db_run(q, err) : err->code;
+	if (r == 0)
+		return db_commit(store_db(s), err);
+	db_rollback(store_db(s));
+	return r;
 }

@@ -393,7 +393,8 @@ int journal_settle(struct store *s, struct dest *d, uint64_t batch,
 {
 	struct settle t = {s, d, teller, out, false, 0};
 	int64_t problems = 0;
-	int r = db_begin(store_db(s), err);
+	/* If it is lost, the helper's position says the same again. */
+	int r = db_begin_lazy(store_db(s), err);
 
 	if (r < 0)
 		return r;

@@ -257,7 +257,9 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 
 	memset(result, 0, sizeof(*result));
 	name_list_init(&p.names);
-	r = db_begin(store_db(s), err);
+	/* If it is lost, the next pass sees the same again; what is sent of it
+	 * is synced before (journal_write). */
+	r = db_begin_lazy(store_db(s), err);
 	if (r == 0)
 		r = begin_root(&p, err);
 	if (r == 0)
