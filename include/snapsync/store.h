@@ -93,6 +93,12 @@ int store_config_set_int(struct store *s, const char *key, int64_t v, struct err
 
 /* Snapshot: inodes. */
 int store_inode_get(struct store *s, int64_t id, struct inode_row *row, struct err *err);
+/* For a query of one's own: the columns of table inode as t, and the row that
+ * they make from column `at` on. */
+#define STORE_ROW(t) t ".id, " t ".dev, " t ".ino, " t ".birth, " t ".ctime, " t ".nlink, " \
+	t ".flags, " t ".type, " t ".mode, " t ".uid, " t ".gid, " t ".rdev, " t ".size, " \
+	t ".mtime, " t ".mtime_ns, " t ".hash"
+void store_row(struct sql *q, int at, struct inode_row *row);
 int store_inode_find(struct store *s, int64_t dev, uint64_t ino, struct inode_row *row, struct err *err);
 /* row->id is chosen here (unless it is STORE_ROOT already). */
 int store_inode_add(struct store *s, struct inode_row *row, struct err *err);
@@ -102,7 +108,7 @@ int store_inode_set(struct store *s, const struct inode_row *old, const struct i
 int store_inode_known(struct store *s, int64_t id, const struct hash *hash, unsigned flags, struct err *err);
 /* The number was given to another inode: nobody will find this one by it. */
 int store_inode_detach(struct store *s, int64_t id, struct err *err);
-int store_inode_remove(struct store *s, int64_t id, struct err *err);
+int store_inode_remove(struct store *s, int64_t id, enum fsys_type type, struct err *err);
 
 /* Snapshot: names. */
 int store_name_get(struct store *s, struct place at, int64_t *inode, struct err *err);

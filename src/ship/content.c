@@ -13,6 +13,10 @@ struct want {
 	int64_t have;		/* 0: nothing */
 	enum fsys_type have_type;
 	struct inode_row row;	/* what S has there */
+	/* What was left of the file `left_by` that is nowhere else; 0: none. */
+	int64_t left_by;
+	struct hash left;
+	uint64_t left_size;
 };
 
 /* ------------------------------------------------------------ one inode */
@@ -144,32 +148,18 @@ static int link_name(struct ship *h, const struct want *w, struct place home,
 
 /* A file was replaced by another one (saved, or unpacked over it), and the old
  * one is nowhere else: the new one inherits what is there.  If its content is
- * the same, only its metadata travels.  1: *old is what is known of it. */
-static int heir(struct ship *h, const struct want *w, struct attr *old,
-		struct err *err)
+ * the same, only its metadata travels.  true: *old is what is known of it. */
+static bool heir(const struct want *w, struct attr *old)
 {
-	struct name_list names;
-	struct inode_row row;
-	int r;
-
-	if (w->have <= 0 || w->have_type != FSYS_FILE ||
+	if (w->have <= 0 || w->have != w->left_by ||
 	    w->row.a.type != FSYS_FILE || w->row.nlink > 1)
-		return 0;
-	r = store_inode_get(h->s, w->have, &row, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
+		return false;
 	*old = w->row.a;
 	old->mtime.ns = UINT32_MAX; /* not known: to be set in any case */
 	old->hashed = true;
-	r = index_relic(h->s, h->d->id, w->have, &old->hash, &old->size, err);
-	if (r <= 0)
-		return r;
-	name_list_init(&names);
-	r = mirror_names_of(h->s, h->d->id, w->have, &names, err);
-	if (r >= 0)
-		r = names.count == 1;
-	name_list_release(&names);
-	return r;
+	old->hash = w->left;
+	old->size = w->left_size;
+	return true;
 }
 
 static int handle_name(struct ship *h, struct want *w, struct err *err)
@@ -180,11 +170,8 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 	int64_t there;
 	int r;
 
-	if (h->plan.names.count) {
-		r = plan_get(h, w->at, &there, &type, err);
-		if (r < 0)
-			return r;
-		w->have = r > 0 ? there : 0;
+	if (plan_changed(h, w->at, &there, &type)) {
+		w->have = there;
 		w->have_type = type;
 	}
 	if (w->have == w->row.id)
@@ -199,14 +186,34 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 		if (r != 0)
 			return r < 0 ? r : link_name(h, w, home, err);
 	}
-	r = heir(h, w, &old, err);
-	if (r < 0)
-		return r;
-	r = put_inode(h, w->at, &w->row, r > 0 ? &old : NULL, err);
+	r = put_inode(h, w->at, &w->row, heir(w, &old) ? &old : NULL, err);
 	/* What was there is no source of copies any more. */
 	if (r == 0 && w->have)
 		r = plan_set(h, w->at, w->row.id, w->row.a.type, err);
 	return r;
+}
+
+static int take_want(struct sql *q, struct want *w, struct arena *arena,
+		     struct err *err)
+{
+	struct view v = db_col_blob(q, 1);
+
+	memset(w, 0, sizeof(*w));
+	w->at.parent = db_col_int(q, 0);
+	w->at.len = v.len;
+	w->at.name = arena_copy(arena, v.p, v.len, err);
+	if (!w->at.name)
+		return err->code;
+	w->have = db_col_int(q, 2);
+	w->have_type = (enum fsys_type)db_col_int(q, 3);
+	v = db_col_blob(q, 4);
+	if (v.len == HASH_SIZE && db_col_int(q, 6) == 1) {
+		w->left_by = w->have;
+		memcpy(w->left.b, v.p, HASH_SIZE);
+		w->left_size = (uint64_t)db_col_int(q, 5);
+	}
+	store_row(q, 7, &w->row);
+	return 0;
 }
 
 static int name_page(struct ship *h, struct place last, struct want *page,
@@ -214,14 +221,17 @@ static int name_page(struct ship *h, struct place last, struct want *page,
 {
 	struct sql *q = db_sql(
 		store_db(h->s),
-		"SELECT d.parent, d.name, d.inode, d.type, n.inode"
-		" FROM dest_name d JOIN name n ON n.parent=d.parent AND"
-		" n.name=d.name WHERE d.dest=?1 AND"
-		" (d.parent, d.name) > (?2, ?3)"
+		"SELECT d.parent, d.name, d.inode, d.type, r.hash, r.size,"
+		" CASE WHEN r.inode IS NULL THEN 0 ELSE"
+		"  (SELECT count(*) FROM dest_name o INDEXED BY dest_name_inode"
+		"   WHERE o.dest=?1 AND o.inode=r.inode AND o.inode<>0) END,"
+		" " STORE_ROW("i") " FROM dest_name d"
+		" CROSS JOIN name n ON n.parent=d.parent AND n.name=d.name"
+		" CROSS JOIN inode i ON i.id=n.inode"
+		" LEFT JOIN relic r ON r.dest=d.dest AND r.inode=d.inode"
+		" WHERE d.dest=?1 AND (d.parent, d.name) > (?2, ?3)"
 		" ORDER BY d.parent, d.name LIMIT 512",
 		err);
-	struct view v;
-	size_t i;
 	int r = 0;
 
 	*count = 0;
@@ -232,26 +242,11 @@ static int name_page(struct ship *h, struct place last, struct want *page,
 	db_int(q, 2, last.parent);
 	db_blob(q, 3, last.name, last.len);
 	while (*count < PAGE_ROWS && (r = db_step(q, err)) > 0) {
-		struct want *w = &page[(*count)++];
-
-		v = db_col_blob(q, 1);
-		w->at.parent = db_col_int(q, 0);
-		w->at.len = v.len;
-		w->at.name = arena_copy(arena, v.p, v.len, err);
-		w->have = db_col_int(q, 2);
-		w->have_type = (enum fsys_type)db_col_int(q, 3);
-		w->row.id = db_col_int(q, 4);
-		if (!w->at.name) {
-			r = err->code;
+		r = take_want(q, &page[(*count)++], arena, err);
+		if (r < 0)
 			break;
-		}
 	}
 	db_reset(q);
-	for (i = 0; r >= 0 && i < *count; i++) {
-		r = store_inode_get(h->s, page[i].row.id, &page[i].row, err);
-		if (r == 0)
-			page[i].row.a.type = FSYS_NONE;
-	}
 	return r;
 }
 
@@ -314,8 +309,7 @@ int content_names(struct ship *h, struct err *err)
 			break;
 		r = look_ahead(h, ahead, page, count, err);
 		for (i = 0; r >= 0 && i < count; i++)
-			if (page[i].row.a.type != FSYS_NONE)
-				r = handle_name(h, &page[i], err);
+			r = handle_name(h, &page[i], err);
 		last = page[count - 1].at;
 		memcpy(name, last.name, last.len);
 		last.name = name;

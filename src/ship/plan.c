@@ -54,17 +54,25 @@ static size_t name_key(struct place at, unsigned char *key)
 	return sizeof(at.parent) + len;
 }
 
-int plan_get(struct ship *h, struct place at, int64_t *inode,
-	     enum fsys_type *type, struct err *err)
+bool plan_changed(struct ship *h, struct place at, int64_t *inode,
+		  enum fsys_type *type)
 {
 	unsigned char key[sizeof(int64_t) + PATH_NAME_MAX];
 	struct t_name *t = map_get(&h->plan.names, key, name_key(at, key));
 
 	if (!t)
-		return mirror_get(h->s, h->d->id, at, inode, type, err);
+		return false;
 	*inode = t->inode;
 	*type = t->type;
-	return t->inode != 0;
+	return true;
+}
+
+int plan_get(struct ship *h, struct place at, int64_t *inode,
+	     enum fsys_type *type, struct err *err)
+{
+	return plan_changed(h, at, inode, type)
+		       ? *inode != 0
+		       : mirror_get(h->s, h->d->id, at, inode, type, err);
 }
 
 int plan_set(struct ship *h, struct place at, int64_t inode,

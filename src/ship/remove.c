@@ -98,23 +98,19 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 	return r < 0 ? r : 0;
 }
 
-/* Not replaced in one step, that is by a non-directory of the same name. */
+/* Still there. */
 static int must_go(struct ship *h, const struct name_row *row,
 		   struct err *err)
 {
 	enum fsys_type type;
-	int64_t there, want;
+	int64_t there;
 	int r = plan_get(h, row->at, &there, &type, err);
 
-	if (r <= 0 || there != row->inode)
-		return r < 0 ? r : 0;
-	if (row->type == FSYS_DIR || row->at.parent == STORE_LIMBO)
-		return 1;
-	r = store_name_get(h->s, row->at, &want, err);
-	return r < 0 ? r : r == 0;
+	return r > 0 ? there == row->inode : r;
 }
 
-/* Tops of what is gone: their parent lives on, or is the limbo. */
+/* Tops of what is gone: their parent lives on, or is the limbo.  Not what is
+ * replaced in one step, that is by a non-directory of the same name. */
 static int next_page(struct ship *h, struct place last,
 		     struct name_list *page, struct err *err)
 {
@@ -126,6 +122,8 @@ static int next_page(struct ship *h, struct place last,
 		" AND NOT EXISTS (SELECT 1 FROM inode i WHERE i.id=d.inode)"
 		" AND (d.parent=0 OR EXISTS"
 		"  (SELECT 1 FROM inode i WHERE i.id=d.parent))"
+		" AND (d.parent=0 OR d.type=?4 OR NOT EXISTS (SELECT 1 FROM"
+		"  name n WHERE n.parent=d.parent AND n.name=d.name))"
 		" ORDER BY d.parent, d.name LIMIT 512",
 		err);
 	int r;
@@ -136,6 +134,7 @@ static int next_page(struct ship *h, struct place last,
 	db_int(q, 1, h->d->id);
 	db_int(q, 2, last.parent);
 	db_blob(q, 3, last.name, last.len);
+	db_int(q, 4, FSYS_DIR);
 	while ((r = db_step(q, err)) > 0) {
 		struct view v = db_col_blob(q, 1);
 		struct place at = {db_col_int(q, 0), (const char *)v.p, v.len};

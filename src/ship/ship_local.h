@@ -206,6 +206,9 @@ void progress_end(struct ship *h, bool complete);
 void plan_init(struct plan *p);
 void plan_clear(struct plan *p);
 void plan_release(struct plan *p);
+/* Does T have another thing under a name than M (0: nothing), or the same one
+ * that was put there in this campaign? */
+bool plan_changed(struct ship *h, struct place at, int64_t *inode, enum fsys_type *type);
 /* What T has under a name: 1 and inode, type, or 0. */
 int plan_get(struct ship *h, struct place at, int64_t *inode, enum fsys_type *type, struct err *err);
 int plan_set(struct ship *h, struct place at, int64_t inode, enum fsys_type type, struct err *err);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pass_local.h"
-#include "row.h"
 #include "snapsync/path.h"
 #include "snapsync/problem.h"
 
@@ -79,9 +78,7 @@ static int load_rows(struct pass *p, int64_t dir, struct err *err)
 {
 	struct sql *q = db_sql(
 		store_db(p->s),
-		"SELECT n.name, i.id, i.dev, i.ino, i.birth, i.ctime, i.nlink,"
-		" i.flags, i.type, i.mode, i.uid, i.gid, i.rdev, i.size,"
-		" i.mtime, i.mtime_ns, i.hash FROM name n"
+		"SELECT n.name, " STORE_ROW("i") " FROM name n"
 		" JOIN inode i ON i.id = n.inode WHERE n.parent=?1"
 		" ORDER BY n.name",
 		err);
@@ -104,14 +101,7 @@ static int load_rows(struct pass *p, int64_t dir, struct err *err)
 		if (r < 0)
 			break;
 		row = &p->rows[p->names.count];
-		row->id = db_col_int(q, 1);
-		row->dev = db_col_int(q, 2);
-		row->ino = (uint64_t)db_col_int(q, 3);
-		row->birth = (uint64_t)db_col_int(q, 4);
-		row->ctime = (uint64_t)db_col_int(q, 5);
-		row->nlink = (uint64_t)db_col_int(q, 6);
-		row->flags = (unsigned)db_col_int(q, 7);
-		row_get_attr(q, 8, &row->a);
+		store_row(q, 1, row);
 		r = name_list_add(&p->names, at, row->id, row->a.type, err);
 		if (r < 0)
 			break;
@@ -427,13 +417,13 @@ static int take_missing(struct pass *p, struct scan_dir *dir,
 		p->walk_changes++;
 		if (!filter_empty(p->o->filter) &&
 		    !wanted(p, dir, n->at.name, n->type))
-			return gone_forget(p, n->at, n->inode, err);
+			return gone_forget(p, n->at, n->inode, n->type, err);
 		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
 		return r < 0 ? r : gone_note(p, n->at, n->inode, n->type, err);
 	}
 	if (r == 0 && dir->hidden && !wanted(p, dir, n->at.name, st.type)) {
 		p->walk_changes++;
-		return gone_forget(p, n->at, n->inode, err);
+		return gone_forget(p, n->at, n->inode, n->type, err);
 	}
 	*clean = false; /* came back, or cannot be told: the next pass looks */
 	return 0;

@@ -197,11 +197,14 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err)
 	name_list_init(&l);
 	r = orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++) {
-		r = occupant(p, l.rows[i].at, &now, &type, err);
+		bool dir = l.rows[i].type == FSYS_DIR;
+
+		r = dir ? occupant(p, l.rows[i].at, &now, &type, err)
+			: store_name_get(p->s, l.rows[i].at, &now, err);
 		if (r < 0)
 			break;
 		*out += now == 0;
-		if (l.rows[i].type == FSYS_DIR)
+		if (dir)
 			r = push(&work, l.rows[i].inode,
 				 type == FSYS_DIR ? now : 0, err);
 	}
@@ -231,6 +234,7 @@ static int no_names(struct pass *p, int64_t inode, bool *out, struct err *err)
 /* An orphan on its way out of the snapshot. */
 struct leaving {
 	int64_t inode;
+	enum fsys_type type;
 	char *path;		/* where it was; NULL: no filter asks */
 	size_t path_len;
 	bool forget;		/* destinations forget it too */
@@ -241,8 +245,8 @@ struct leavings {
 	size_t count, cap;
 };
 
-static int leave(struct leavings *w, int64_t inode, struct view path,
-		 bool forget, struct err *err)
+static int leave(struct leavings *w, int64_t inode, enum fsys_type type,
+		 struct view path, bool forget, struct err *err)
 {
 	struct leaving *l;
 	char *copy = NULL;
@@ -259,6 +263,7 @@ static int leave(struct leavings *w, int64_t inode, struct view path,
 	}
 	l = &w->v[w->count++];
 	l->inode = inode;
+	l->type = type;
 	l->path = copy;
 	l->path_len = path.len;
 	l->forget = forget;
@@ -292,7 +297,7 @@ static int child_leaves(struct pass *p, struct leavings *work,
 	if (r >= 0)
 		r = no_names(p, n->inode, &orphan, err);
 	if (r >= 0 && orphan)
-		r = leave(work, n->inode, path, forget, err);
+		r = leave(work, n->inode, n->type, path, forget, err);
 	buf_release(&b);
 	return r;
 }
@@ -304,20 +309,21 @@ static int remove_one(struct pass *p, struct leavings *work, struct err *err)
 	struct leaving l = work->v[--work->count];
 	struct name_list names;
 	size_t i;
-	int r;
+	int r = 0;
 
 	name_list_init(&names);
-	r = store_names_in(p->s, l.inode, &names, err);
+	if (l.type == FSYS_DIR)
+		r = store_names_in(p->s, l.inode, &names, err);
 	for (i = 0; r >= 0 && i < names.count; i++)
 		r = child_leaves(p, work, &l, &names.rows[i], err);
 	name_list_release(&names);
 	free(l.path);
-	return r < 0 ? r : store_inode_remove(p->s, l.inode, err);
+	return r < 0 ? r : store_inode_remove(p->s, l.inode, l.type, err);
 }
 
 /* at: the name it had, or NULL if no filter is to be asked. */
-static int remove_tree(struct pass *p, int64_t inode, const struct place *at,
-		       bool forget, struct err *err)
+static int remove_tree(struct pass *p, int64_t inode, enum fsys_type type,
+		       const struct place *at, bool forget, struct err *err)
 {
 	struct leavings work = {NULL, 0, 0};
 	struct buf path;
@@ -327,7 +333,7 @@ static int remove_tree(struct pass *p, int64_t inode, const struct place *at,
 	if (at && !filter_empty(p->o->filter))
 		r = store_path(p->s, *at, &path, err);
 	if (r >= 0)
-		r = leave(&work, inode,
+		r = leave(&work, inode, type,
 			  r > 0 ? view_of(path.data, path.len)
 				: (struct view){NULL, 0, false},
 			  forget, err);
@@ -349,14 +355,14 @@ int gone_accept(struct pass *p, struct err *err)
 	name_list_init(&l);
 	r = orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++)
-		r = remove_tree(p, l.rows[i].inode, &l.rows[i].at, false,
-				err);
+		r = remove_tree(p, l.rows[i].inode, l.rows[i].type,
+				&l.rows[i].at, false, err);
 	name_list_release(&l);
 	return r < 0 ? r : 0;
 }
 
 int gone_forget(struct pass *p, struct place at, int64_t inode,
-		struct err *err)
+		enum fsys_type type, struct err *err)
 {
 	bool orphan;
 	int r = store_name_forget(p->s, at, err);
@@ -364,7 +370,7 @@ int gone_forget(struct pass *p, struct place at, int64_t inode,
 	if (r == 0)
 		r = no_names(p, inode, &orphan, err);
 	if (r == 0 && orphan)
-		r = remove_tree(p, inode, NULL, true, err);
+		r = remove_tree(p, inode, type, NULL, true, err);
 	return r;
 }
 
@@ -444,7 +450,7 @@ static int keep_one(struct pass *p, const struct name_row *n, bool *again,
 			r = db_step(q, err);
 			db_reset(q);
 			if (r == 0)
-				r = store_inode_remove(p->s, now, err);
+				r = store_inode_remove(p->s, now, type, err);
 		}
 	}
 	return r < 0 ? r : 0;

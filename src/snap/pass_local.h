@@ -52,6 +52,6 @@ int gone_withhold(struct pass *p, struct err *err);
 /* merge.c: directories replaced in place by new ones. */
 int merge_replaced(struct pass *p, struct err *err);
 /* Take `inode` and all below it out of S and M (excluded now). */
-int gone_forget(struct pass *p, struct place at, int64_t inode, struct err *err);
+int gone_forget(struct pass *p, struct place at, int64_t inode, enum fsys_type type, struct err *err);
 
 #endif

@@ -241,20 +241,24 @@ int store_config_set_int(struct store *s, const char *key, int64_t v,
 	return db_run(q, err);
 }
 
+void store_row(struct sql *q, int at, struct inode_row *row)
+{
+	row->id = db_col_int(q, at);
+	row->dev = db_col_int(q, at + 1);
+	row->ino = (uint64_t)db_col_int(q, at + 2);
+	row->birth = (uint64_t)db_col_int(q, at + 3);
+	row->ctime = (uint64_t)db_col_int(q, at + 4);
+	row->nlink = (uint64_t)db_col_int(q, at + 5);
+	row->flags = (unsigned)db_col_int(q, at + 6);
+	row_get_attr(q, at + 7, &row->a);
+}
+
 static int take_inode(struct sql *q, struct inode_row *row, struct err *err)
 {
 	int r = db_step(q, err);
 
-	if (r > 0) {
-		row->id = db_col_int(q, 0);
-		row->dev = db_col_int(q, 1);
-		row->ino = (uint64_t)db_col_int(q, 2);
-		row->birth = (uint64_t)db_col_int(q, 3);
-		row->ctime = (uint64_t)db_col_int(q, 4);
-		row->nlink = (uint64_t)db_col_int(q, 5);
-		row->flags = (unsigned)db_col_int(q, 6);
-		row_get_attr(q, 7, &row->a);
-	}
+	if (r > 0)
+		store_row(q, 0, row);
 	db_reset(q);
 	return r;
 }
@@ -416,10 +420,11 @@ static int run_with_id(struct store *s, const char *text, int64_t id,
 	return db_run(q, err);
 }
 
-int store_inode_remove(struct store *s, int64_t id, struct err *err)
+int store_inode_remove(struct store *s, int64_t id, enum fsys_type type,
+		       struct err *err)
 {
 	/* Its content is still there, to be copied from until it goes. */
-	int r = run_with_id(
+	int r = type != FSYS_FILE ? 0 : run_with_id(
 		s,
 		"INSERT OR REPLACE INTO relic SELECT d.id, i.id,"
 		" CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END,"
@@ -432,7 +437,7 @@ int store_inode_remove(struct store *s, int64_t id, struct err *err)
 
 	if (r == 0)
 		r = run_with_id(s, "DELETE FROM inode WHERE id=?1", id, err);
-	if (r == 0)
+	if (r == 0 && type == FSYS_DIR)
 		r = run_with_id(s, "DELETE FROM dir WHERE inode=?1", id, err);
 	if (r == 0)
 		r = run_with_id(s,
