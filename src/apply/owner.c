@@ -54,6 +54,8 @@ int owner_meta(const struct apply *a, int dirfd, const char *name,
 	       enum fsys_type type, const struct msg_meta *m,
 	       const struct fsys_stat *now, struct err *err)
 {
+	/* A new owner costs a file its set-id bits. */
+	bool kept = now->uid == m->uid && now->gid == m->gid;
 	unsigned mode = m->mode;
 	int r = give(dirfd, name, m, now, err);
 
@@ -64,7 +66,7 @@ int owner_meta(const struct apply *a, int dirfd, const char *name,
 		return r;
 	if (r == 0 && type != FSYS_DIR)
 		mode &= 01777u; /* not ours: no set-id for another owner */
-	if (type != FSYS_SYMLINK) {
+	if (type != FSYS_SYMLINK && !(kept && now->mode == mode)) {
 		r = fsys_chmod(dirfd, name, mode, err);
 		if (r < 0 && !a->no_modes)
 			return r;

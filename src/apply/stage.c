@@ -325,7 +325,8 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		 struct err *err)
 {
 	struct stage *s = map_get_u64(&a->stages, id);
-	struct fsys_stat now = {.uid = a->tmp_uid, .gid = a->tmp_gid};
+	struct fsys_stat now = {.uid = a->tmp_uid, .gid = a->tmp_gid,
+				.mode = UINT32_MAX};
 	bool plain;
 	char name[32];
 	int r;

@@ -199,25 +199,48 @@ int mirror_inode(struct store *s, int64_t dest, int64_t inode,
 	return r;
 }
 
+/* Mostly M becomes what S says, and there was a difference.  1: so it was. */
+static int drop_difference(struct store *s, int64_t dest, struct place at,
+			   int64_t inode, struct err *err)
+{
+	struct sql *q = at_place(s,
+				 "DELETE FROM dest_name WHERE dest=?1 AND"
+				 " parent=?2 AND name=?3 AND ?4=(SELECT inode"
+				 "  FROM name WHERE parent=?2 AND name=?3)",
+				 dest, at, err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 4, inode);
+	r = db_run(q, err);
+	return r < 0 ? r : db_changes(s->db) > 0;
+}
+
 int mirror_set(struct store *s, int64_t dest, struct place at, int64_t inode,
 	       enum fsys_type type, struct err *err)
 {
 	struct sql *q;
 	int64_t want;
-	int r = store_name_get(s, at, &want, err);
+	int r = drop_difference(s, dest, at, inode, err);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = store_name_get(s, at, &want, err);
 	if (r < 0)
 		return r;
-	if (want == inode)
+	if (want == inode) {
+		/* Neither has it: what is there is not to be. */
 		q = at_place(s,
 			     "DELETE FROM dest_name WHERE dest=?1 AND"
 			     " parent=?2 AND name=?3",
 			     dest, at, err);
-	else
+	} else {
 		q = at_place(s,
 			     "INSERT OR REPLACE INTO dest_name"
 			     " VALUES(?1, ?2, ?3, ?4, ?5)",
 			     dest, at, err);
+	}
 	if (!q)
 		return err->code;
 	if (want != inode) {
