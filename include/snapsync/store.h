@@ -84,6 +84,8 @@ void store_close(struct store *s);
 struct db *store_db(struct store *s);
 uint64_t store_seed(const struct store *s);
 int64_t store_new_id(struct store *s);
+/* The last one that was given. */
+int64_t store_newest_id(const struct store *s);
 
 /* Values of the config table; blob out is lent until the next call. */
 int store_config_get(struct store *s, const char *key, struct view *out, struct err *err);

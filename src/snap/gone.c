@@ -36,7 +36,15 @@ int gone_clear(struct pass *p, struct err *err)
 {
 	if (!p->gone_table)
 		return 0;
-	return db_exec(store_db(p->s), "DELETE FROM temp.gone", err);
+	return db_exec(store_db(p->s),
+		       "DELETE FROM temp.gone; DELETE FROM temp.brief;", err);
+}
+
+/* Does the last pass know the inode, so that its going is to be judged?  Else
+ * one walk of this pass found it. */
+static bool was_there(const struct pass *p, int64_t inode)
+{
+	return inode <= p->newest;
 }
 
 int gone_note(struct pass *p, struct place at, int64_t inode,
@@ -50,11 +58,23 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 			    "CREATE TEMP TABLE IF NOT EXISTS gone(parent"
 			    " INTEGER, name BLOB, inode INTEGER, type INTEGER,"
 			    " PRIMARY KEY(parent, name)) WITHOUT ROWID;"
-			    "DELETE FROM temp.gone;",
+			    "CREATE TEMP TABLE IF NOT EXISTS brief(inode"
+			    " INTEGER PRIMARY KEY, type INTEGER);"
+			    "DELETE FROM temp.gone; DELETE FROM temp.brief;",
 			    err);
 		if (r < 0)
 			return r;
 		p->gone_table = true;
+	}
+	if (!was_there(p, inode)) {
+		q = db_sql(store_db(p->s),
+			   "INSERT OR IGNORE INTO temp.brief VALUES(?1, ?2)",
+			   err);
+		if (!q)
+			return err->code;
+		db_int(q, 1, inode);
+		db_int(q, 2, type);
+		return db_run(q, err);
 	}
 	/* The first owner of a name is the one of the last pass. */
 	q = db_sql(store_db(p->s),
@@ -103,14 +123,27 @@ static int orphans(struct pass *p, struct name_list *out, struct err *err)
 
 int gone_any(struct pass *p, bool *out, struct err *err)
 {
-	struct name_list l;
+	struct sql *q;
 	int r;
 
-	name_list_init(&l);
-	r = orphans(p, &l, err);
-	*out = l.count > 0;
-	name_list_release(&l);
-	return r;
+	*out = false;
+	if (!p->gone_table)
+		return 0;
+	q = db_sql(store_db(p->s),
+		   "SELECT 1 FROM temp.gone g JOIN inode i ON i.id = g.inode"
+		   " WHERE NOT EXISTS"
+		   " (SELECT 1 FROM name n WHERE n.inode = g.inode)"
+		   " AND (g.type=?1 OR NOT EXISTS (SELECT 1 FROM name n"
+		   "  JOIN inode o ON o.id=n.inode WHERE n.parent=g.parent"
+		   "  AND n.name=g.name AND o.type<>?1)) LIMIT 1",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, FSYS_DIR);
+	r = db_step(q, err);
+	db_reset(q);
+	*out = r > 0;
+	return r < 0 ? r : 0;
 }
 
 /* What S has under a name now. */
@@ -346,6 +379,67 @@ static int remove_tree(struct pass *p, int64_t inode, enum fsys_type type,
 	return r < 0 ? r : 0;
 }
 
+/* Inodes that a walk of this pass found and a later one did not, nameless now. */
+static int brief_ones(struct pass *p, struct leavings *out, struct err *err)
+{
+	struct sql *q = db_sql(store_db(p->s),
+			       "SELECT b.inode, i.type FROM temp.brief b"
+			       " JOIN inode i ON i.id=b.inode WHERE NOT EXISTS"
+			       " (SELECT 1 FROM name n WHERE n.inode=b.inode)",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	while ((r = db_step(q, err)) > 0) {
+		r = leave(out, db_col_int(q, 0),
+			  (enum fsys_type)db_col_int(q, 1),
+			  (struct view){NULL, 0, false}, false, err);
+		if (r < 0)
+			break;
+	}
+	db_reset(q);
+	return r;
+}
+
+/* What lay in one of them: another brief one goes with it; what the last pass
+ * knows stays, without a name, to be judged. */
+static int drop_brief(struct pass *p, struct leavings *work, struct err *err)
+{
+	struct leaving l = work->v[--work->count];
+	struct name_list names;
+	bool orphan;
+	size_t i;
+	int r = 0;
+
+	name_list_init(&names);
+	if (l.type == FSYS_DIR)
+		r = store_names_in(p->s, l.inode, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++) {
+		struct name_row *n = &names.rows[i];
+
+		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
+		if (r >= 0)
+			r = no_names(p, n->inode, &orphan, err);
+		if (r >= 0 && orphan && !was_there(p, n->inode))
+			r = leave(work, n->inode, n->type,
+				  (struct view){NULL, 0, false}, false, err);
+	}
+	name_list_release(&names);
+	return r < 0 ? r : store_inode_remove(p->s, l.inode, l.type, err);
+}
+
+int gone_brief(struct pass *p, struct err *err)
+{
+	struct leavings work = {NULL, 0, 0};
+	int r = p->gone_table ? brief_ones(p, &work, err) : 0;
+
+	while (r >= 0 && work.count > 0)
+		r = drop_brief(p, &work, err);
+	free(work.v);
+	return r < 0 ? r : 0;
+}
+
 int gone_accept(struct pass *p, struct err *err)
 {
 	struct name_list l;
@@ -439,19 +533,8 @@ static int keep_one(struct pass *p, const struct name_row *n, bool *again,
 	if (r >= 0 && now) {
 		*again = true;
 		r = no_names(p, now, &orphan, err);
-		if (r >= 0 && orphan) {
-			struct sql *q = db_sql(store_db(p->s),
-					       "SELECT 1 FROM temp.gone"
-					       " WHERE inode=?1",
-					       err);
-			if (!q)
-				return err->code;
-			db_int(q, 1, now);
-			r = db_step(q, err);
-			db_reset(q);
-			if (r == 0)
-				r = store_inode_remove(p->s, now, type, err);
-		}
+		if (r >= 0 && orphan && !was_there(p, now))
+			r = store_inode_remove(p->s, now, type, err);
 	}
 	return r < 0 ? r : 0;
 }

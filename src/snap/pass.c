@@ -201,8 +201,10 @@ static int settle(struct pass *p, struct err *err)
 	struct pass_result *res = p->result;
 	uint64_t gone = 0;
 	bool many = false;
-	int r = gone_count(p, &gone, err);
+	int r = gone_brief(p, err);
 
+	if (r == 0)
+		r = gone_count(p, &gone, err);
 	if (r == 0)
 		r = too_many(p, gone, &many, err);
 	if (r < 0)
@@ -252,7 +254,8 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	     struct pass_result *result, struct err *err)
 {
 	struct pass p = {.s = s, .root_fd = root_fd, .o = o, .result = result,
-			 .started = clock_real()};
+			 .started = clock_real(),
+			 .newest = store_newest_id(s)};
 	int r;
 
 	memset(result, 0, sizeof(*result));

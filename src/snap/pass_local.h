@@ -24,7 +24,8 @@ struct pass {
 	struct inode_row *rows;		/* of those names */
 	size_t rows_cap;
 	bool root_empty;
-	bool gone_table;		/* TEMP table `gone` exists */
+	bool gone_table;		/* TEMP tables `gone` and `brief` exist */
+	int64_t newest;			/* inode that the last pass knows */
 	uint64_t walk_changes;
 	int64_t started;		/* real ns */
 };
@@ -43,9 +44,13 @@ int device_is(struct pass *p, uint64_t st_dev, int64_t id, struct err *err);
 int gone_note(struct pass *p, struct place at, int64_t inode,
 	      enum fsys_type type, struct err *err);
 int gone_clear(struct pass *p, struct err *err);
+/* After the walks: what one of them found and a later one did not is as if it
+ * had never been there. */
+int gone_brief(struct pass *p, struct err *err);
 /* How many entries would be deleted (counted by path). */
 int gone_count(struct pass *p, uint64_t *out, struct err *err);
-/* Is there anything that has no name any more? */
+/* Is there anything that has no name any more, and is not a file that was
+ * replaced by another one? */
 int gone_any(struct pass *p, bool *out, struct err *err);
 int gone_accept(struct pass *p, struct err *err);
 int gone_withhold(struct pass *p, struct err *err);

@@ -175,6 +175,11 @@ int64_t store_new_id(struct store *s)
 	return ++s->last_id;
 }
 
+int64_t store_newest_id(const struct store *s)
+{
+	return s->last_id;
+}
+
 int store_config_get(struct store *s, const char *key, struct view *out,
 		     struct err *err)
 {

@@ -51,6 +51,22 @@ if [ "$(id -u)" = 0 ]; then
 	is "and a move is still a move" "$(stat_of Moves)" 1
 	umount "$T/m"
 fi
+# A directory takes the place of one that is deleted, with a file of old in it, and another one takes its place before the walk that is to confirm the delete.
+brief() {
+	S=$T/bs D=$T/bd; rm -rf "$S" "$D" "$T/bstate" "$T/b1" "$T/b2" "$T/away"
+	mkdir -p "$S/old" "$S/c"; echo was >"$S/c/was"; echo x >"$S/x"; echo 6 >"$S/e6"; echo o >"$S/old/o"; run_sync --state-dir "$T/bstate" "$S" "$D"; settle
+	mkdir "$T/b1" "$T/b2"; echo y >"$T/b2/y"; rm -r "$S/x" "$S/c"; mv "$T/b1" "$S/c"; mv "$S/e6" "$S/c/c6"; echo n >"$S/c/in"
+	( sleep 1; mv "$S/c" "$T/away"; mv "$T/b2" "$S/c" ) & mover=$!
+	rc=0; ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=getdents64 -e inject=getdents64:delay_enter=2500000:when=6 "$SNAPSYNC" --state-dir "$T/bstate" "$@" "$S" "$D" >/dev/null 2>"$T/.err" || rc=$?
+	errors=$(cat "$T/.err"); wait $mover
+}
+need strace sqlite3
+brief; is "a directory that was there for one walk only" $rc 0
+run_sync --state-dir "$T/bstate" "$S" "$D"; is "and the next pass" $rc 0; ok "equal" same "$S" "$D"
+is "it left nothing behind" "$(sqlite3 "$T"/bstate/*/state.db 'SELECT count(*) FROM inode WHERE id<>1 AND NOT EXISTS (SELECT 1 FROM name WHERE inode=id)')" 0
+brief --max-delete 0; is "the same, deletes withheld: 25" $rc 25
+ok "what was to be deleted is there, and what is new" test -f "$D/x" -a -f "$D/e6" -a -f "$D/c/was" -a -f "$D/c/y"; ok "nothing of what was there for one walk" test ! -e "$D/c/in"
+run_sync --state-dir "$T/bstate" --force-delete "$S" "$D"; is "then not" $rc 0; ok "equal" same "$S" "$D"
 # --delete at first contact has its limit too.
 mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
 run_sync --delete "$T/few" "$T/full"; is "--delete over the limit: 25" $rc 25
