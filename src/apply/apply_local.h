@@ -51,6 +51,7 @@ struct cached_dir {
 struct stage {
 	uint64_t size, received;
 	uint64_t flushed;	/* bytes of it given to the disk so far */
+	unsigned mode;		/* its file's; UINT32_MAX: not known */
 	int fd;			/* open while it is filled, else -1 */
 	bool keyed;		/* in tmp/ under its key until it is done */
 	bool asked;		/* HAVE was sent, KEEP has not come */
@@ -126,8 +127,11 @@ struct apply {
 	uint64_t current;	/* stage being filled, or 0 */
 	uint64_t keyed;		/* ... with a key, which may be another one */
 	struct hash_state *keyed_hash;
+	/* what a new file in tmp/ is like */
 	uint32_t tmp_uid, tmp_gid;
-	bool tmp_owner_known;
+	bool tmp_known;
+	unsigned tmp_mode;	/* made with this one; */
+	unsigned tmp_mode_tried;	/* this one was seen to come out right */
 	struct accounts *accounts;	/* NULL: owners are of no interest */
 	struct map owners;	/* group << 32 | id -> uint32_t local id */
 	/* the open batch */

@@ -75,17 +75,18 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 	struct fsys_stat st;
 	struct spot s;
 	char tmp[32];
-	int dir = tmp_of(a, n->tmp), r;
+	int dir = tmp_of(a, n->tmp), r = 0;
 
 	stage_name(n->tmp, tmp);
-	r = fsys_stat(dir, tmp, &st, err);
-	if (r < 0 && err->sys == ENOENT && replay) {
+	if (replay)
+		r = fsys_stat(dir, tmp, &st, err);
+	if (r < 0 && err->sys == ENOENT) {
 		/* A helper of an earlier version had all of it there. */
 		dir = a->tmp_fd;
 		r = fsys_stat(dir, tmp, &st, err);
 	}
 	if (r < 0) /* in a replay it has its name already */
-		return err->sys == ENOENT && replay ? 0 : r;
+		return err->sys == ENOENT ? 0 : r;
 	r = new_spot_of(a, &n->op.path, &s, err);
 	if (r == 0 && a->backup) {
 		r = look(&s, &st, err);

@@ -453,6 +453,7 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	a->log = log;
 	a->link = link;
 	a->state = MSG_S_NEW;
+	a->tmp_mode = 0600;
 	a->dest_fd = a->own_fd = a->tmp_fd = a->limbo_fd = -1;
 	a->redo_fd = a->position_fd = a->lock_fd = -1;
 	for (i = 0; i < TMP_DIRS; i++)

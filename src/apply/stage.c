@@ -55,11 +55,41 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 	fsys_unlink(dir_of_stage(a, s, id), name, &ignored);
 }
 
+/* The file that is to be filled.  Content is made with the mode that the last
+ * one got: mostly that is right, and tried here where it is another one (the
+ * directory may have rules of its own). */
+static int make_file(struct apply *a, struct stage *s, uint64_t id,
+		     struct err *err)
+{
+	unsigned mode = s->keyed ? 0600 : a->tmp_mode;
+	struct fsys_stat st;
+	char name[STAGE_NAME];
+
+	keyed_name(s, id, name);
+	s->mode = mode;
+	s->fd = fsys_open(dir_of_stage(a, s, id), name,
+			  s->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
+				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
+			  mode, err);
+	if (s->fd < 0)
+		return s->fd;
+	if (!s->keyed && a->tmp_known && a->tmp_mode_tried == mode)
+		return 0;
+	s->mode = UINT32_MAX; /* not known */
+	if (fsys_fstat(s->fd, &st, err) < 0)
+		return 0;
+	a->tmp_uid = st.uid;
+	a->tmp_gid = st.gid;
+	a->tmp_known = true;
+	s->mode = st.mode;
+	if (st.mode == mode && !s->keyed)
+		a->tmp_mode_tried = mode;
+	return 0;
+}
+
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 {
 	struct stage *s;
-	struct fsys_stat st;
-	char name[STAGE_NAME];
 	int r = 0;
 
 	if (m->id <= a->last_stage || m->id & NODE_BIT ||
@@ -83,19 +113,9 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 		a->current = m->id;
 		hash_reset(a->hash, a->hello.seed);
 	}
-	keyed_name(s, m->id, name);
-	s->fd = fsys_open(dir_of_stage(a, s, m->id), name,
-			  m->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
-				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
-			  0600, err);
-	if (s->fd < 0)
-		stage_spoil(a, s, m->id, s->fd, err->msg);
-	if (s->fd >= 0 && !a->tmp_owner_known &&
-	    fsys_fstat(s->fd, &st, err) == 0) {
-		a->tmp_uid = st.uid;
-		a->tmp_gid = st.gid;
-		a->tmp_owner_known = true;
-	}
+	r = make_file(a, s, m->id, err);
+	if (r < 0)
+		stage_spoil(a, s, m->id, r, err->msg);
 	return m->keyed ? keyed_offer(a, s, m->id, err) : 0;
 }
 
@@ -341,7 +361,8 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 	stage_name(id, name);
 	plain = s->fd >= 0 && m->uid == now.uid && m->gid == now.gid;
 	if (plain) {
-		r = fsys_fchmod(s->fd, m->mode, err);
+		r = s->mode == m->mode ? 0 : fsys_fchmod(s->fd, m->mode, err);
+		a->tmp_mode = (m->mode & 0777u) | 0600u;
 		if (r == 0 || a->no_modes)
 			r = fsys_fset_mtime(s->fd, m->mtime, err);
 	} else {
