@@ -39,7 +39,8 @@ static int push(struct ship *h, struct stack *s, const struct name_row *row,
 	return r < 0 ? r : 0;
 }
 
-static int remove_name(struct ship *h, const struct name_row *row,
+/* below: in a directory that goes too, in which S has no names. */
+static int remove_name(struct ship *h, const struct name_row *row, bool below,
 		       struct err *err)
 {
 	struct op op = {.op = JOURNAL_REMOVE, .inode = row->inode,
@@ -56,7 +57,7 @@ static int remove_name(struct ship *h, const struct name_row *row,
 	if (was && op.silent)
 		op.from = was->at;
 	r = batch_put(h, &op, err);
-	if (r >= 0)
+	if (r >= 0 && !below)
 		r = store_name_get(h->s, row->at, &want, err);
 	/* Who comes after us wants to know that the name is free. */
 	if (r > 0 || row->at.parent == STORE_LIMBO)
@@ -80,15 +81,19 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 		if (l->next < l->below.count) {
 			struct name_row *child = &l->below.rows[l->next++];
 
-			r = plan_get(h, child->at, &there, &type, err);
-			if (r <= 0 || there != child->inode)
+			r = store_inode_get(h->s, child->inode, &alive, err);
+			if (r != 0)
 				continue;
-			r = store_inode_get(h->s, there, &alive, err);
-			if (r == 0)
+			if (child->type != FSYS_DIR) {
+				r = remove_name(h, child, true, err);
+				continue;
+			}
+			r = plan_get(h, child->at, &there, &type, err);
+			if (r > 0 && there == child->inode)
 				r = push(h, &s, child, err);
 			continue;
 		}
-		r = remove_name(h, &l->row, err);
+		r = remove_name(h, &l->row, s.count > 1, err);
 		name_list_release(&l->below);
 		s.count--;
 	}
@@ -155,7 +160,7 @@ static int remove_spare(struct ship *h, const struct name_row *row,
 {
 	int r = place_complete(h, row->inode, err);
 
-	return r > 0 ? remove_name(h, row, err) : r;
+	return r > 0 ? remove_name(h, row, false, err) : r;
 }
 
 /* What was parked in this run and has no place: not in dest_name yet. */

@@ -162,7 +162,8 @@ static int occupant(struct pass *p, struct place at, int64_t *inode,
 	return r;
 }
 
-/* Does the inode still have a name that hangs on the root? */
+/* Does the inode, of which one name is known to have gone with its directory,
+ * still have another one, that hangs on the root? */
 static int alive(struct pass *p, int64_t inode, bool *out, struct err *err)
 {
 	struct name_list names;
@@ -174,7 +175,8 @@ static int alive(struct pass *p, int64_t inode, bool *out, struct err *err)
 	name_list_init(&names);
 	buf_init(&path, 1 << 24);
 	r = store_names_of(p->s, inode, &names, err);
-	for (i = 0; r >= 0 && !*out && i < names.count; i++) {
+	for (i = 0; r >= 0 && !*out && names.count > 1 && i < names.count;
+	     i++) {
 		r = store_path(p->s, names.rows[i].at, &path, err);
 		*out = r > 0;
 	}

@@ -222,7 +222,7 @@ int mirror_set(struct store *s, int64_t dest, struct place at, int64_t inode,
 {
 	struct sql *q;
 	int64_t want;
-	int r = drop_difference(s, dest, at, inode, err);
+	int r = inode ? drop_difference(s, dest, at, inode, err) : 0;
 
 	if (r != 0)
 		return r < 0 ? r : 0;
