@@ -156,7 +156,8 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	fill(op, &m);
 	h->batch_moves = h->batch_moves || op->op == JOURNAL_MOVE ||
 			 op->op == JOURNAL_LINK;
-	if (op->op == JOURNAL_FILE &&
+	if ((op->op == JOURNAL_FILE || op->op == JOURNAL_SYMLINK ||
+	     op->op == JOURNAL_NODE) &&
 	    !map_put_u64(&h->replaced, (uint64_t)op->inode, NULL, err))
 		return err->code;
 	if (op->attr.type)

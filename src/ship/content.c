@@ -165,6 +165,7 @@ static bool heir(const struct want *w, struct attr *old)
 static int handle_name(struct ship *h, struct want *w, struct err *err)
 {
 	enum fsys_type type;
+	uint64_t before;
 	struct place home;
 	struct attr old;
 	int64_t there;
@@ -186,9 +187,11 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 		if (r != 0)
 			return r < 0 ? r : link_name(h, w, home, err);
 	}
+	before = h->counts.operations;
 	r = put_inode(h, w->at, &w->row, heir(w, &old) ? &old : NULL, err);
-	/* What was there is no source of copies any more. */
-	if (r == 0 && w->have)
+	/* What was there is no source of copies any more.  If nothing was put
+	 * there (the file cannot be read now), it is not in its place. */
+	if (r == 0 && w->have && h->counts.operations != before)
 		r = plan_set(h, w->at, w->row.id, w->row.a.type, err);
 	return r;
 }
@@ -357,8 +360,12 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 	struct attr have;
 	struct place at;
 	struct op op = {.inode = inode};
-	int r = store_inode_get(h->s, inode, &row, err);
+	int r;
 
+	/* What M knows of it is older than what was just put there. */
+	if (map_get_u64(&h->replaced, (uint64_t)inode))
+		return 0;
+	r = store_inode_get(h->s, inode, &row, err);
 	if (r > 0)
 		r = firm_place(h, &row, &at, err);
 	if (r <= 0) /* gone, or not there at all: names care for it */

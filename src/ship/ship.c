@@ -380,8 +380,10 @@ int ship_run(struct ship *h, struct err *err)
 
 int ship_recheck(struct ship *h, struct err *err)
 {
-	int r = content_recheck(h, err);
+	int r;
 
+	plan_clear(&h->plan);
+	r = content_recheck(h, err);
 	if (r == 0)
 		r = notes_flush(h, err);
 	plan_clear(&h->plan);

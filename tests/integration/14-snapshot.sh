@@ -52,4 +52,9 @@ if [ -n "$as" ] || [ "$(id -u)" != 0 ]; then
 else
 	ok "setpriv is needed to test as an ordinary user" false
 fi
+# Saved, and then another mode, while nothing could be sent: one operation.
+S=$T/later D=$T/laterd; mkdir "$S"; echo one >"$S/f"; ln -s old "$S/l"; run_sync "$S" "$D"; settle
+echo three >"$T/t"; mv "$T/t" "$S/f"; ln -s new "$T/t"; mv "$T/t" "$S/l"; run_sync --helper-path /nonexistent "$S" "$D"; settle
+chmod 600 "$S/f"; touch -h -d '2001-02-03 04:05:06' "$S/l"; touch -d '2001-02-03 04:05:07' "$S/f"; run_sync --helper-path /nonexistent "$S" "$D"
+run_sync -i "$S" "$D"; is "saved and changed again, offline: exit" $rc 0; ok "equal" same "$S" "$D"; is "each is sent once" "$(echo "$out" | grep -c ' [fl]\( -> new\)\{0,1\}$')" 2
 finish

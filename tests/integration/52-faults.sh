@@ -162,6 +162,12 @@ good_sync "until it can" "$S" "$D"
 # Somebody else's doing is still a surprise.
 fresh; echo 1 >"$S/f"; run_sync "$S" "$D"; settle; rm "$D/f"; cp "$S/f" "$S/t"; mv "$S/t" "$S/f"; good_sync "a file that was deleted there and saved anew here" "$S" "$D"
 fresh; echo 1 >"$S/d/f"; run_sync "$S" "$D"; settle; rm -r "$D/d"; echo 2 >"$S/d/g"; good_sync "a directory that was deleted there" "$S" "$D"
+# A new file in place of an old one, seen twice (it got another mode) before anything could be sent, and then it cannot be read: the old one is not taken for it.
+fresh; head -c 127 /dev/zero >"$S/d/only"; run_sync "$S" "$D"; settle; head -c 80 /dev/zero | tr '\0' n >"$S/t"; mv "$S/t" "$S/d/only"
+run_sync --helper-path /nonexistent "$S" "$D"; settle; chmod 715 "$S/d/only"; run_sync --helper-path /nonexistent "$S" "$D"
+rc=0; strace -f -qq -o "$T/trace" -e trace=openat -P only -e inject=openat:error=EACCES "$SNAPSYNC" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?; errors=$(cat "$T/.err")
+is "it cannot be read: 23" $rc 23; like "it is named" "$errors" '^snapsync: d/only: '; is "nothing is done to the old one" "$(stat -c '%s %a' "$D/d/only")" "127 644"
+good_sync "and when it can" "$S" "$D"
 # Content whose sync failed once is sent anew, though the next sync succeeds.
 fresh; run_sync "$S" "$D"; echo data >"$S/d/f"; sends() { grep -c 'pwrite64(.*"data' "$T/trace"; }
 cat >"$T/writes" <<END
