@@ -46,6 +46,7 @@ int journal_write(struct store *s, struct dest *d, uint64_t batch,
 		  const struct journal_row *rows, size_t count, struct err *err);
 
 struct journal_settled {
+	bool doubtful;		/* in: something before the batch may have failed */
 	uint64_t done, failed;
 	uint64_t left;		/* directories that hold what is not ours */
 	bool surprised;		/* the destination was not as the mirror says */

@@ -244,7 +244,8 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 
 static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 {
-	struct journal_settled settled = {.surprised = false};
+	struct journal_settled settled = {
+		.doubtful = h->counts.failed != h->failed_before};
 	int r = 0;
 
 	if (batch > h->d->sent || batch <= h->d->acked ||

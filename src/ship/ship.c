@@ -148,7 +148,7 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 static int settle_position(struct ship *h, const struct msg_welcome *w,
 			   bool *explained, struct err *err)
 {
-	struct journal_settled settled = {.surprised = false};
+	struct journal_settled settled = {.doubtful = true};
 	struct dest *d = h->d;
 	bool gap = w->position > d->acked + 1;
 	int r = 0;
@@ -274,6 +274,7 @@ static int campaign(struct ship *h, struct err *err)
 	copy_forget(h);
 	h->restless = 0;
 	h->surprised = false;
+	h->failed_before = h->counts.failed;
 	if (h->reading)
 		h->reading->wanted = false;
 	r = index_empty(h->s, err);

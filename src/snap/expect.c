@@ -59,3 +59,19 @@ int journal_expected(struct store *s, int64_t dest,
 			row->inode, err);
 	return r < 0 ? r : r == 0;
 }
+
+int journal_misled(struct store *s, int64_t dest,
+		   const struct journal_row *row, struct err *err)
+{
+	int r;
+
+	if (row->parent < 0)
+		return 0;
+	r = leads_there(s, dest, row->parent, row->path, err);
+	if (r > 0 && row->op == JOURNAL_MOVE)
+		r = leads_there(s, dest, row->from_parent, row->from, err);
+	if (r > 0 && row->op == JOURNAL_MOVE)
+		r = has(s, dest, journal_place(row->from_parent, row->from),
+			row->inode, err);
+	return r < 0 ? r : r == 0;
+}

@@ -346,6 +346,14 @@ static int settle_rows(struct settle *t, uint64_t batch,
 			r = failed(t, &row, &fails[k], err);
 			continue;
 		}
+		/* After a failure a path may have led elsewhere. */
+		if (t->out->doubtful || t->out->failed) {
+			r = journal_misled(t->s, t->d->id, &row, err);
+			if (r != 0) {
+				t->out->surprised = true;
+				continue;
+			}
+		}
 		t->out->done++;
 		r = effect(t, &row, err);
 		if (r >= 0 && t->problems)

@@ -162,6 +162,15 @@ good_sync "until it can" "$S" "$D"
 # Somebody else's doing is still a surprise.
 fresh; echo 1 >"$S/f"; run_sync "$S" "$D"; settle; rm "$D/f"; cp "$S/f" "$S/t"; mv "$S/t" "$S/f"; good_sync "a file that was deleted there and saved anew here" "$S" "$D"
 fresh; echo 1 >"$S/d/f"; run_sync "$S" "$D"; settle; rm -r "$D/d"; echo 2 >"$S/d/g"; good_sync "a directory that was deleted there" "$S" "$D"
+# A directory that could not be moved: what was to be deleted below its new name is not taken for deleted, whatever lies there.
+for n in 1 2 3; do
+	fresh; mkdir "$S/A" "$S/B"; for f in x y z; do echo "A$f" >"$S/A/$f"; echo "B$f" >"$S/B/$f"; done; run_sync "$S" "$D"; settle
+	mv "$S/B" "$S/C"; mv "$S/A" "$S/B"; rm "$S/B/x" "$S/C/y"; chmod 600 "$S/B/z"; with renameat EMFILE $n "$S" "$D"
+	good_sync "a swap with deletes, move $n fails" "$S" "$D"
+	fresh; mkdir "$S/A"; echo x >"$S/A/x"; echo y >"$S/A/y"; run_sync "$S" "$D"; settle
+	mkdir -p "$S/new/deep"; mv "$S/A" "$S/new/deep/B"; rm "$S/new/deep/B/x"; with renameat EMFILE $n "$S" "$D"
+	good_sync "a move with a delete, move $n fails" "$S" "$D"
+done
 # A new file in place of an old one, seen twice (it got another mode) before anything could be sent, and then it cannot be read: the old one is not taken for it.
 fresh; head -c 127 /dev/zero >"$S/d/only"; run_sync "$S" "$D"; settle; head -c 80 /dev/zero | tr '\0' n >"$S/t"; mv "$S/t" "$S/d/only"
 run_sync --helper-path /nonexistent "$S" "$D"; settle; chmod 715 "$S/d/only"; run_sync --helper-path /nonexistent "$S" "$D"
