@@ -47,6 +47,8 @@ int mirror_inode(struct store *s, int64_t dest, int64_t inode, struct attr *out,
 
 int mirror_set(struct store *s, int64_t dest, struct place at, int64_t inode, enum fsys_type type, struct err *err);
 int mirror_set_inode(struct store *s, int64_t dest, int64_t inode, const struct attr *a, struct err *err);
+/* What a file that S does not know any more holds there is not known. */
+int mirror_forget_relic(struct store *s, int64_t dest, int64_t inode, struct err *err);
 /* Equal as far as can be seen (adopted): no row, whatever is known of content. */
 int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode, struct err *err);
 /* A directory's times and mode there are no longer what they were. */

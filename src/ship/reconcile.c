@@ -244,9 +244,11 @@ static int known_item(struct listing *l, const struct name_row *m,
 	if (r > 0)
 		nlink = row.nlink;
 	if (r >= 0 && a.type == it->a.type && r == 0) {
-		/* Still there, still to go. */
-		return it->a.type == FSYS_DIR ? add_dir(l, m->at, m->inode, err)
-					      : 0;
+		/* Still there, still to go; as what, nobody has compared. */
+		return it->a.type == FSYS_DIR
+			       ? add_dir(l, m->at, m->inode, err)
+			       : mirror_forget_relic(h->s, h->d->id, m->inode,
+						     err);
 	}
 	if (r > 0 && a.type == it->a.type) {
 		r = a.type == FSYS_DIR

@@ -60,17 +60,43 @@ int journal_expected(struct store *s, int64_t dest,
 	return r < 0 ? r : r == 0;
 }
 
+/* Metadata: of what is under the name, or an heir's, which is nowhere else. */
+static int met(struct store *s, int64_t dest, const struct journal_row *row,
+	       struct err *err)
+{
+	struct place at = journal_place(row->parent, row->path);
+	struct name_list names;
+	int r = has(s, dest, at, row->inode, err);
+
+	if (r != 0 || row->type != FSYS_FILE)
+		return r;
+	r = has(s, dest, at, 0, err);
+	name_list_init(&names);
+	if (r > 0)
+		r = mirror_names_of(s, dest, row->inode, &names, err);
+	if (r >= 0)
+		r = names.count == 0;
+	name_list_release(&names);
+	return r;
+}
+
 int journal_misled(struct store *s, int64_t dest,
 		   const struct journal_row *row, struct err *err)
 {
+	bool from = row->op == JOURNAL_LINK || row->op == JOURNAL_MOVE;
 	int r;
 
 	if (row->parent < 0)
 		return 0;
 	r = leads_there(s, dest, row->parent, row->path, err);
-	if (r > 0 && row->op == JOURNAL_MOVE)
+	if (r > 0 && row->op == JOURNAL_META)
+		r = met(s, dest, row, err);
+	if (r > 0 && row->op == JOURNAL_REMOVE)
+		r = has(s, dest, journal_place(row->parent, row->path),
+			row->inode, err);
+	if (r > 0 && from)
 		r = leads_there(s, dest, row->from_parent, row->from, err);
-	if (r > 0 && row->op == JOURNAL_MOVE)
+	if (r > 0 && from)
 		r = has(s, dest, journal_place(row->from_parent, row->from),
 			row->inode, err);
 	return r < 0 ? r : r == 0;

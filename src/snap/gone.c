@@ -135,7 +135,12 @@ int gone_any(struct pass *p, bool *out, struct err *err)
 		   " (SELECT 1 FROM name n WHERE n.inode = g.inode)"
 		   " AND (g.type=?1 OR NOT EXISTS (SELECT 1 FROM name n"
 		   "  JOIN inode o ON o.id=n.inode WHERE n.parent=g.parent"
-		   "  AND n.name=g.name AND o.type<>?1)) LIMIT 1",
+		   "  AND n.name=g.name AND o.type<>?1))"
+		   /* What lies in one of these may have gone with it. */
+		   " UNION ALL SELECT 1 FROM temp.brief b WHERE b.type=?1"
+		   " AND NOT EXISTS (SELECT 1 FROM name n WHERE n.inode=b.inode)"
+		   " AND EXISTS (SELECT 1 FROM name n WHERE n.parent=b.inode)"
+		   " LIMIT 1",
 		   err);
 	if (!q)
 		return err->code;

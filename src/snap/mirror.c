@@ -264,6 +264,41 @@ int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
 	return db_run(q, err);
 }
 
+int mirror_forget_relic(struct store *s, int64_t dest, int64_t inode,
+			struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db, "DELETE FROM relic WHERE dest=?1 AND inode=?2", err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	return db_run(q, err);
+}
+
+/* A file that S does not know any more has got this content there: a batch that
+ * was on its way when the file went. */
+static int set_relic(struct store *s, int64_t dest, int64_t inode,
+		     const struct attr *a, struct err *err)
+{
+	struct sql *q;
+
+	if (a->type != FSYS_FILE)
+		return 0;
+	if (!a->hashed)
+		return mirror_forget_relic(s, dest, inode, err);
+	q = db_sql(s->db, "INSERT OR REPLACE INTO relic VALUES(?1, ?2, ?3, ?4)",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_int(q, 2, inode);
+	db_blob(q, 3, a->hash.b, HASH_SIZE);
+	db_int(q, 4, (int64_t)a->size);
+	return db_run(q, err);
+}
+
 int mirror_set_inode(struct store *s, int64_t dest, int64_t inode,
 		     const struct attr *a, struct err *err)
 {
@@ -273,7 +308,11 @@ int mirror_set_inode(struct store *s, int64_t dest, int64_t inode,
 
 	if (r < 0)
 		return r;
-	if (r == 0 || attr_same(&row.a, a))
+	if (r == 0) {
+		r = set_relic(s, dest, inode, a, err);
+		return r < 0 ? r : mirror_adopt_inode(s, dest, inode, err);
+	}
+	if (attr_same(&row.a, a))
 		return mirror_adopt_inode(s, dest, inode, err);
 	q = db_sql(s->db,
 		   "INSERT OR REPLACE INTO dest_inode VALUES(?1, ?2, ?3, ?4,"

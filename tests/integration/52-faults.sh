@@ -171,6 +171,20 @@ for n in 1 2 3; do
 	mkdir -p "$S/new/deep"; mv "$S/A" "$S/new/deep/B"; rm "$S/new/deep/B/x"; with renameat EMFILE $n "$S" "$D"
 	good_sync "a move with a delete, move $n fails" "$S" "$D"
 done
+# A file (a link) that could not be moved onto another one: the other one's new mode or time is not taken for its own.
+fresh; echo aaa >"$S/a"; echo xxx >"$S/x"; run_sync "$S" "$D"; settle; mv "$S/a" "$S/x"; chmod 600 "$S/x"; with renameat EIO 1 "$S" "$D"
+good_sync "a file onto another one, with another mode" "$S" "$D"
+fresh; ln -s aaaaa "$S/a"; ln -s xxx "$S/x"; run_sync "$S" "$D"; settle; mv "$S/a" "$S/x"; touch -h -d '2020-01-01' "$S/x"; with renameat EMFILE 1 "$S" "$D"
+good_sync "a link onto another one, with another time" "$S" "$D"
+# A file was changed, the answer was lost, and a new file with the first content takes its place: what lies there is not taken for that.
+for n in 3 4; do
+	fresh; echo version1 >"$S/x"; run_sync "$S" "$D"; settle; echo version2 >"$S/x"
+	printf '#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:signal=KILL:when=%s %s "$@"\n' $n "$helper" >"$T/killed"; chmod +x "$T/killed"
+	run_sync --helper-path "$T/killed" "$S" "$D"; settle; echo version1 >"$S/t"; touch -d '2020-01-03' "$S/t"; mv "$S/t" "$S/x"
+	good_sync "changed, answer $n lost, changed back by a new file" "$S" "$D"
+done
+fresh; echo version1 >"$S/x"; run_sync "$S" "$D"; settle; echo version2 >"$D/x"; echo version1 >"$S/t"; touch -d '2020-01-03' "$S/t"; mv "$S/t" "$S/x"
+run_sync --verify "$S" "$D"; ok "changed there, replaced by a new file of the same content here: --verify" same "$S" "$D"
 # A new file in place of an old one, seen twice (it got another mode) before anything could be sent, and then it cannot be read: the old one is not taken for it.
 fresh; head -c 127 /dev/zero >"$S/d/only"; run_sync "$S" "$D"; settle; head -c 80 /dev/zero | tr '\0' n >"$S/t"; mv "$S/t" "$S/d/only"
 run_sync --helper-path /nonexistent "$S" "$D"; settle; chmod 715 "$S/d/only"; run_sync --helper-path /nonexistent "$S" "$D"
