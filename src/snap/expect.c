@@ -39,10 +39,23 @@ static int has(struct store *s, int64_t dest, struct place at, int64_t inode,
 	return r < 0 ? r : r > 0 && (inode == 0 || there == inode);
 }
 
+/* What a link or a move takes is, in the mirror, where the row says. */
+static int comes_from_there(struct store *s, int64_t dest,
+			    const struct journal_row *row, struct err *err)
+{
+	int r;
+
+	if (row->op != JOURNAL_LINK && row->op != JOURNAL_MOVE)
+		return 1;
+	r = leads_there(s, dest, row->from_parent, row->from, err);
+	return r <= 0 ? r
+		      : has(s, dest, journal_place(row->from_parent, row->from),
+			    row->inode, err);
+}
+
 int journal_expected(struct store *s, int64_t dest,
 		     const struct journal_row *row, struct err *err)
 {
-	bool from = row->op == JOURNAL_LINK || row->op == JOURNAL_MOVE;
 	int r = 1;
 
 	if (row->parent < 0)
@@ -52,11 +65,8 @@ int journal_expected(struct store *s, int64_t dest,
 	if (r > 0 && row->op == JOURNAL_META)
 		r = has(s, dest, journal_place(row->parent, row->path), 0,
 			err);
-	if (r > 0 && from)
-		r = leads_there(s, dest, row->from_parent, row->from, err);
-	if (r > 0 && from)
-		r = has(s, dest, journal_place(row->from_parent, row->from),
-			row->inode, err);
+	if (r > 0)
+		r = comes_from_there(s, dest, row, err);
 	return r < 0 ? r : r == 0;
 }
 
@@ -83,7 +93,6 @@ static int met(struct store *s, int64_t dest, const struct journal_row *row,
 int journal_misled(struct store *s, int64_t dest,
 		   const struct journal_row *row, struct err *err)
 {
-	bool from = row->op == JOURNAL_LINK || row->op == JOURNAL_MOVE;
 	int r;
 
 	if (row->parent < 0)
@@ -94,10 +103,7 @@ int journal_misled(struct store *s, int64_t dest,
 	if (r > 0 && row->op == JOURNAL_REMOVE)
 		r = has(s, dest, journal_place(row->parent, row->path),
 			row->inode, err);
-	if (r > 0 && from)
-		r = leads_there(s, dest, row->from_parent, row->from, err);
-	if (r > 0 && from)
-		r = has(s, dest, journal_place(row->from_parent, row->from),
-			row->inode, err);
+	if (r > 0)
+		r = comes_from_there(s, dest, row, err);
 	return r < 0 ? r : r == 0;
 }

@@ -250,12 +250,11 @@ int mirror_set(struct store *s, int64_t dest, struct place at, int64_t inode,
 	return db_run(q, err);
 }
 
-int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
-		       struct err *err)
+/* text is of one row, by destination and inode. */
+static int delete_row(struct store *s, const char *text, int64_t dest,
+		      int64_t inode, struct err *err)
 {
-	struct sql *q = db_sql(
-		s->db, "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2",
-		err);
+	struct sql *q = db_sql(s->db, text, err);
 
 	if (!q)
 		return err->code;
@@ -264,17 +263,19 @@ int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
 	return db_run(q, err);
 }
 
+int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
+		       struct err *err)
+{
+	return delete_row(
+		s, "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2", dest,
+		inode, err);
+}
+
 int mirror_forget_relic(struct store *s, int64_t dest, int64_t inode,
 			struct err *err)
 {
-	struct sql *q = db_sql(
-		s->db, "DELETE FROM relic WHERE dest=?1 AND inode=?2", err);
-
-	if (!q)
-		return err->code;
-	db_int(q, 1, dest);
-	db_int(q, 2, inode);
-	return db_run(q, err);
+	return delete_row(s, "DELETE FROM relic WHERE dest=?1 AND inode=?2",
+			  dest, inode, err);
 }
 
 /* A file that S does not know any more has got this content there: a batch that
