@@ -81,9 +81,10 @@ static int met(struct store *s, int64_t dest, const struct journal_row *row,
 	if (r != 0 || row->type != FSYS_FILE)
 		return r;
 	r = has(s, dest, at, 0, err);
+	if (r <= 0)
+		return r;
 	name_list_init(&names);
-	if (r > 0)
-		r = mirror_names_of(s, dest, row->inode, &names, err);
+	r = mirror_names_of(s, dest, row->inode, &names, err);
 	if (r >= 0)
 		r = names.count == 0;
 	name_list_release(&names);
