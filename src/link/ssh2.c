@@ -25,6 +25,13 @@ long ssh2_left(const struct ssh2 *s)
 	return ms < 1 ? 1 : (long)ms;
 }
 
+bool ssh2_late(const struct ssh2 *s)
+{
+	return libssh2_session_last_errno(s->session) ==
+		       LIBSSH2_ERROR_TIMEOUT ||
+	       clock_mono() > s->deadline;
+}
+
 int ssh2_timed_out(struct ssh2 *s, struct err *err)
 {
 	return err_set(err, ERR_CONNECT,
@@ -131,12 +138,11 @@ static int connect_proxy(struct ssh2 *s, struct err *err)
 	return 0;
 }
 
-static int session_failed(struct ssh2 *s, int code, const char *what,
-			  struct err *err)
+static int session_failed(struct ssh2 *s, const char *what, struct err *err)
 {
 	char *text = NULL;
 
-	if (code == LIBSSH2_ERROR_TIMEOUT || clock_mono() > s->deadline)
+	if (ssh2_late(s))
 		return ssh2_timed_out(s, err);
 	libssh2_session_last_error(s->session, &text, NULL, 0);
 	return err_set(err, ERR_SOCKET, "%s with %s failed: %s", what, s->host,
@@ -195,7 +201,7 @@ static int handshake(struct ssh2 *s, struct err *err)
 	r = libssh2_session_handshake(s->session, s->fd);
 	if (r != 0) {
 		known_hosts_release(&known);
-		return session_failed(s, r, "the ssh handshake", err);
+		return session_failed(s, "the ssh handshake", err);
 	}
 	key = libssh2_session_hostkey(s->session, &len, &kind);
 	r = key ? known_hosts_judge(
@@ -220,10 +226,10 @@ static int run_helper(struct ssh2 *s, struct err *err)
 	s->channel = libssh2_channel_open_ex(s->session, "session", 7,
 					     SSH2_WINDOW, 32768, NULL, 0);
 	if (!s->channel)
-		return session_failed(s, 0, "opening a channel", err);
+		return session_failed(s, "opening a channel", err);
 	r = libssh2_channel_exec(s->channel, command);
 	if (r != 0)
-		return session_failed(s, r, "starting the helper", err);
+		return session_failed(s, "starting the helper", err);
 	libssh2_session_set_blocking(s->session, 0);
 	return 0;
 }

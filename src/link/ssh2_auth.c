@@ -105,7 +105,7 @@ static bool is_identity(const struct ssh2 *s, const struct agent_key *key)
  * tries), the connection is gone, or the time. */
 static bool over(struct ssh2 *s)
 {
-	return s->broken || clock_mono() > s->deadline ||
+	return s->broken || ssh2_late(s) ||
 	       libssh2_session_last_errno(s->session) ==
 		       LIBSSH2_ERROR_SOCKET_DISCONNECT;
 }
@@ -301,7 +301,7 @@ static int refused(struct ssh2 *s, const char *methods, struct err *err)
 		return err_set(err, ERR_SOCKET,
 			       "the connection to %s was lost during the login",
 			       s->host);
-	if (clock_mono() > s->deadline)
+	if (ssh2_late(s))
 		return ssh2_timed_out(s, err);
 	return err_set(err, ERR_START,
 		       "the login as %s at %s was refused (tried the agent's "
@@ -324,7 +324,7 @@ int ssh2_auth_login(struct ssh2 *s, struct err *err)
 	if (!listed && libssh2_userauth_authenticated(s->session))
 		return 0;
 	snprintf(methods, sizeof(methods), "%s", listed ? listed : "");
-	if (!s->broken && clock_mono() > s->deadline)
+	if (!s->broken && ssh2_late(s))
 		return ssh2_timed_out(s, err);
 	if (s->broken || !listed)
 		return err_set(err, ERR_SOCKET,

@@ -46,6 +46,10 @@ int ssh2_auth_login(struct ssh2 *s, struct err *err);
 
 /* Milliseconds left for setting up, at least 1. */
 long ssh2_left(const struct ssh2 *s);
+/* Was the time too short for what has just failed?  libssh2 measures it for
+ * itself, and not as finely: by its clock it can be over a little before it is
+ * by ours. */
+bool ssh2_late(const struct ssh2 *s);
 /* The error for that there are none left. */
 int ssh2_timed_out(struct ssh2 *s, struct err *err);
 

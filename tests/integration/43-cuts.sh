@@ -168,6 +168,27 @@ for phase in "banner --down 0" "keys --down 1500"; do
 	ok "$name, -e: after $(cut -d' ' -f2 "$T/$name-e.rc") ms" test "$(cut -d' ' -f2 "$T/$name-e.rc")" -lt 8000
 	like "$name, -e: the message" "$(cat "$T/$name-e.err")" 'silent for 2 seconds'
 done
+# All the way to the helper's first words: it is the time, by whichever clock.
+# libssh2 has one of whole seconds; a second begins at each of its questions.
+relays= seconds=
+for at in 1500 1780 2700; do
+	relay_start --down $at --end stall
+	sed "s/^Host relayed/Host stalled-*/" "$T/ssh/relay_config" >"$T/ssh/config-$at"
+	rm "$T/ssh/relay.in"; relays="$relays $RELAY_PID"; : >"$T/ssh/relay.out"
+	at_exit "kill $RELAY_PID 2>/dev/null"
+	for second in 1 22 24 26 28 30 32 34 36 38 42 46; do
+		(export LD_PRELOAD="$BUILD/tests/coarse.so" COARSE=$second
+		 stall $at-$second --ssh-config "$T/ssh/config-$at" --helper-path "$helper") &
+		seconds="$seconds $at-$second"
+	done
+done
+for at in $seconds; do await test -s "$T/$at.rc"; done
+# shellcheck disable=SC2086
+kill $relays; RELAY_PID=; exec 7>&-
+for at in $seconds; do echo "$(cut -d' ' -f1 "$T/$at.rc") $(cat "$T/$at.err")"; done >"$T/late"
+wrong=$(grep -v '^35 .*within 2 seconds (--contimeout)$\|^30 .*silent for 2 seconds$' "$T/late" | sed 's/^/# /')
+is "a login that stalls somewhere: never another reason" "$wrong" ""
+
 # In front of the helper: the greeting, content, the acknowledgement.
 sed "s/^Host testhost/Host testhost stalled-*/" "$T/ssh/config" >"$T/ssh/config-far"
 helper_behind hello --up 40 --end stall
