@@ -297,6 +297,9 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 		r = store_names_of(h->s, dir, &chain, err);
 		if (r >= 0 && chain.count == before)
 			r = err_set(err, ERR_VANISHED, "a directory has gone");
+		else if (r >= 0 && before > PATH_DEPTH_MAX)
+			r = err_set(err, ERR_VANISHED, "the snapshot has a "
+				    "directory in itself");
 		if (r >= 0) {
 			chain.count = before + 1;
 			dir = chain.rows[before].at.parent;

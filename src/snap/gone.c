@@ -10,6 +10,9 @@
 #include "pass_local.h"
 #include "snapsync/path.h"
 
+/* More rounds than any tree needs to have all put back. */
+#define WITHHOLD_TRIES 10000
+
 /* A directory of the past, and what stands in its place now (0: nothing). */
 struct pair {
 	int64_t was, now;
@@ -60,6 +63,8 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 			    " PRIMARY KEY(parent, name)) WITHOUT ROWID;"
 			    "CREATE TEMP TABLE IF NOT EXISTS brief(inode"
 			    " INTEGER PRIMARY KEY, type INTEGER);"
+			    "CREATE INDEX IF NOT EXISTS temp.gone_dir ON"
+			    " gone(inode) WHERE type=2;"
 			    "DELETE FROM temp.gone; DELETE FROM temp.brief;",
 			    err);
 		if (r < 0)
@@ -76,9 +81,15 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 		db_int(q, 2, type);
 		return db_run(q, err);
 	}
-	/* The first owner of a name is the one of the last pass. */
+	/* The first owner of a name is the one of the last pass; and a
+	 * directory's first name, since it has one, is the last pass's. */
 	q = db_sql(store_db(p->s),
-		   "INSERT OR IGNORE INTO temp.gone VALUES(?1, ?2, ?3, ?4)",
+		   type == FSYS_DIR
+			   ? "INSERT OR IGNORE INTO temp.gone SELECT ?1, ?2,"
+			     " ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM"
+			     " temp.gone WHERE type=2 AND inode=?3)"
+			   : "INSERT OR IGNORE INTO temp.gone"
+			     " VALUES(?1, ?2, ?3, ?4)",
 		   err);
 	if (!q)
 		return err->code;
@@ -550,7 +561,7 @@ int gone_withhold(struct pass *p, struct err *err)
 {
 	struct name_list l;
 	bool again = true;
-	size_t i;
+	size_t i, tries = 0;
 	int r = 0;
 
 	name_list_init(&l);
@@ -560,6 +571,12 @@ int gone_withhold(struct pass *p, struct err *err)
 		r = orphans(p, &l, err);
 		for (i = 0; r >= 0 && i < l.count; i++)
 			r = keep_one(p, &l.rows[i], &again, err);
+		if (r >= 0)
+			r = circle_cut(p, &again, err);
+		if (r >= 0 && ++tries > WITHHOLD_TRIES)
+			r = err_set(err, ERR_SOURCE, "the source changes too "
+				    "fast to be sure of what is gone: the next "
+				    "pass looks again");
 	}
 	name_list_release(&l);
 	return r < 0 ? r : gone_accept(p, err);

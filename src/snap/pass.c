@@ -93,8 +93,8 @@ static int take_root(struct pass *p, const struct root_identity *id,
 	root_row(st, dev, id->birth, &new);
 	if (!known)
 		return store_inode_add(p->s, &new, err);
-	if (memcmp(&old.a.mtime, &new.a.mtime, sizeof(new.a.mtime)) == 0 &&
-	    attr_same(&old.a, &new.a) && old.ctime == new.ctime &&
+	if (old.a.mtime.s == new.a.mtime.s &&
+	    old.a.mtime.ns == new.a.mtime.ns && attr_same(&old.a, &new.a) && old.ctime == new.ctime &&
 	    old.dev == new.dev && old.ino == new.ino)
 		return 0;
 	if (old.dev != new.dev || old.ino != new.ino) {
@@ -141,6 +141,19 @@ static int begin_root(struct pass *p, struct err *err)
 	return take_root(p, &is, &st, err);
 }
 
+/* Its time and mode as they are before it is listed again. */
+static int look_at_root(struct pass *p, struct err *err)
+{
+	struct root_identity is;
+	struct fsys_stat st;
+	int r = read_root(p->root_fd, &is, &st, err);
+
+	if (r < 0)
+		return err_set(err, ERR_SOURCE, "the source cannot be read");
+	alter_stat(p->o->alter, &st);
+	return take_root(p, &is, &st, err);
+}
+
 /* Walk until nothing is missing, or what is missing was missed twice. */
 static int walk(struct pass *p, struct err *err)
 {
@@ -156,8 +169,13 @@ static int walk(struct pass *p, struct err *err)
 
 		p->result->entries = 0;
 		p->walk_changes = 0;
-		r = scan_walk(p->root_fd, &so, STORE_ROOT, diff_dir, p, err);
+		r = walks > 0 ? look_at_root(p, err) : 0;
+		if (r == 0)
+			r = scan_walk(p->root_fd, &so, STORE_ROOT, diff_dir, p,
+				      err);
 		p->result->changes += p->walk_changes;
+		if (r == 0)
+			r = circle_cut(p, &any, err);
 		if (r == 0)
 			r = gone_any(p, &any, err);
 		if (r < 0)

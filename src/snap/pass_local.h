@@ -1,5 +1,6 @@
 /* What the files of a pass share: pass.c (the course of it), diff.c (one
- * directory), device.c (file systems), gone.c (what is no longer there). */
+ * directory), device.c (file systems), gone.c (what is no longer there), circle.c
+ * (what cannot be there). */
 #ifndef SNAPSYNC_PASS_LOCAL_H
 #define SNAPSYNC_PASS_LOCAL_H
 
@@ -54,6 +55,9 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err);
 int gone_any(struct pass *p, bool *out, struct err *err);
 int gone_accept(struct pass *p, struct err *err);
 int gone_withhold(struct pass *p, struct err *err);
+/* circle.c: directories that were found below each other, at different moments,
+ * lose a name there, and are missing from then on.  *any: there were some. */
+int circle_cut(struct pass *p, bool *any, struct err *err);
 /* merge.c: directories replaced in place by new ones. */
 int merge_replaced(struct pass *p, struct err *err);
 /* Take `inode` and all below it out of S and M (excluded now). */

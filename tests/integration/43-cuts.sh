@@ -177,7 +177,7 @@ for at in 1500 1780 2700; do
 	rm "$T/ssh/relay.in"; relays="$relays $RELAY_PID"; : >"$T/ssh/relay.out"
 	at_exit "kill $RELAY_PID 2>/dev/null"
 	for second in 1 22 24 26 28 30 32 34 36 38 42 46; do
-		(export LD_PRELOAD="$BUILD/tests/coarse.so" COARSE=$second
+		(export ASAN_OPTIONS="verify_asan_link_order=0:$ASAN_OPTIONS" LD_PRELOAD="$BUILD/tests/coarse.so" COARSE=$second
 		 stall $at-$second --ssh-config "$T/ssh/config-$at" --helper-path "$helper") &
 		seconds="$seconds $at-$second"
 	done
