@@ -67,18 +67,23 @@ is "it left nothing behind" "$(sqlite3 "$T"/bstate/*/state.db 'SELECT count(*) F
 brief --max-delete 0; is "the same, deletes withheld: 25" $rc 25
 ok "what was to be deleted is there, and what is new" test -f "$D/x" -a -f "$D/e6" -a -f "$D/c/was" -a -f "$D/c/y"; ok "nothing of what was there for one walk" test ! -e "$D/c/in"
 run_sync --state-dir "$T/bstate" --force-delete "$S" "$D"; is "then not" $rc 0; ok "equal" same "$S" "$D"
+# at_places "list=1 open=2" "first" "second" OPTION...: a pass that meets us at two places of its walk, where the commands are done
+mkfifo "$T/here" "$T/on"
+at_places() {
+	places=$1 first=$2 second=$3 state=$4; shift 4
+	exec 8<>"$T/on" 9<>"$T/here"
+	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="$places"; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$state" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; echo over >&9; echo over >&9 ) & run=$!
+	read -r one <&9; eval "$first"; echo >&8; read -r two <&9; eval "$second"; echo >&8
+	wait $run; exec 8>&- 9>&-
+	rc=$(cat "$T/.rc") errors=$(cat "$T/.err"); is "it was met at both places" "$one $two" "here here"
+}
 # Two directories that lie in each other change places while they are walked, and back, and are gone before the walk comes to the inner one again.
 # circle WHAT-THEN OPTION...
-mkfifo "$T/here" "$T/on"
 invert() { mv "$S/c/e" "$S/x" && mv "$S/c" "$S/x/e" && mv "$S/x" "$S/c"; }
 circle() {
 	S=$T/cs D=$T/cd then=$1; shift; rm -rf "$S" "$D" "$T/cstate"
 	mkdir -p "$S/c/e"; echo f >"$S/c/f"; echo g >"$S/c/e/g"; echo h >"$S/h"; run_sync --state-dir "$T/cstate" "$S" "$D"; settle; invert
-	exec 8<>"$T/on" 9<>"$T/here"
-	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="list=3 open=1"; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$T/cstate" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; echo over >&9; echo over >&9 ) & run=$!
-	read -r one <&9; invert; echo >&8; read -r two <&9; eval "$then"; echo >&8
-	wait $run; exec 8>&- 9>&-
-	rc=$(cat "$T/.rc") errors=$(cat "$T/.err"); ok "it was met at both places" test "$one $two" = "here here"
+	at_places "list=3 open=1" invert "$then" "$T/cstate" "$@"
 }
 circles() { sqlite3 "$T"/cstate/*/state.db 'WITH RECURSIVE t(i) AS (VALUES(1) UNION SELECT inode FROM name JOIN t ON parent=i) SELECT count(*) FROM inode WHERE id NOT IN (SELECT i FROM t)'; }
 circle 'rm -r "$S/c"; echo now >"$S/c"'; is "directories that are in each other for one walk, and then gone" $rc 0; ok "equal" same "$S" "$D"
@@ -86,6 +91,11 @@ is "nothing in the snapshot but what is below the root" "$(circles)" 0
 circle 'rm -r "$S/c"' --max-delete 0; is "deletes withheld: 25" $rc 25; ok "all of it is there" test -f "$D/c/f" -a -f "$D/c/e/g"; is "and below the root" "$(circles)" 0
 run_sync --state-dir "$T/cstate" --force-delete "$S" "$D"; is "then not" $rc 0; ok "equal" same "$S" "$D"
 circle 'mv "$S/c" "$T/cs.away"; mkdir "$S/c"; mv "$T/cs.away" "$S/c/in"; mv "$S/c/in/e" "$S/e"' ; is "in each other, and then moved" $rc 0; ok "equal" same "$S" "$D"; is "below the root" "$(circles)" 0
+# A file of old lay in a directory that was there for the first walk only: that the second does not find it is not enough.
+S=$T/ts D=$T/td; mkdir -p "$S" "$T/t1"; echo 6 >"$S/e6"; echo x >"$S/x"; run_sync --state-dir "$T/tstate" "$S" "$D"; settle
+before=$(stat -c %i "$D/e6"); mv "$S/x" "$T/x"; mv "$T/t1" "$S/n"; mv "$S/e6" "$S/n/c6"
+at_places "list=3 list=2" 'mv "$S/n" "$T/t2"; mv "$T/x" "$S/x"' 'mv "$T/t2/c6" "$S/e6"' "$T/tstate"; is "a third walk finds it" $rc 0
+ok "equal" same "$S" "$D"; is "and it was never deleted" "$(stat -c %i "$D/e6")" "$before"
 # --delete at first contact has its limit too.
 mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
 run_sync --delete "$T/few" "$T/full"; is "--delete over the limit: 25" $rc 25
