@@ -69,9 +69,11 @@ int journal_rekey(struct store *s, int64_t dest, int64_t was, int64_t now, struc
 /* Keep history for `days` and at most `rows` rows. */
 int journal_prune(struct store *s, int64_t days, int64_t rows, struct err *err);
 
-typedef int (*journal_fn)(void *arg, int64_t time_s, const struct journal_row *row,
-			  int code, bool settled, struct err *err);
-/* History, oldest first: since (seconds, 0: all), below a path ("" all). */
+/* spec: the destination's. */
+typedef int (*journal_fn)(void *arg, struct view spec, int64_t time_s,
+			  const struct journal_row *row, int code, bool settled,
+			  struct err *err);
+/* History of a destination (0: of all), oldest first: since (seconds, 0: all), below a path ("" all). */
 int journal_each(struct store *s, int64_t dest, int64_t since_s, struct view below,
 		 journal_fn fn, void *arg, struct err *err);
 

@@ -142,18 +142,30 @@ int status_show(struct client *k)
 	return r < 0 ? err_exit(r) : 0;
 }
 
-static int show_row(void *arg, int64_t time_s, const struct journal_row *row,
-		    int code, bool settled, struct err *err)
+struct history {
+	struct client *k;
+	bool several;		/* destinations: each line says which one */
+};
+
+static int show_row(void *arg, struct view spec, int64_t time_s,
+		    const struct journal_row *row, int code, bool settled,
+		    struct err *err)
 {
-	const struct client *k = arg;
-	const char *verb = output_verb(row->op);
-	char when[32], path[8192], from[8192];
+	const struct history *h = arg;
+	const struct client *k = h->k;
+	const char *verb = output_verb(row->op), *colon;
+	char when[32], path[8192], from[8192], dest[8192];
 
 	(void)err;
 	if (!verb)
 		return 0;
+	/* Without the way there, as --status says it. */
+	snprintf(dest, sizeof(dest), "%.*s", (int)spec.len,
+		 (const char *)spec.p);
+	colon = strchr(dest, ':');
 	if (k->c->json) {
 		json_begin("journal");
+		json_text("destination", colon ? colon + 1 : dest);
 		json_number("time", time_s);
 		json_text("op", verb);
 		json_path(row->path);
@@ -170,7 +182,10 @@ static int show_row(void *arg, int64_t time_s, const struct journal_row *row,
 	clock_format(time_s, when, sizeof(when));
 	log_escape(row->path.p, row->path.len, path, sizeof(path));
 	log_escape(row->from.p, row->from.len, from, sizeof(from));
-	printf("%s %-7s ", when, verb);
+	printf("%s ", when);
+	if (h->several)
+		printf("%s: ", colon ? colon + 1 : dest);
+	printf("%-7s ", verb);
 	if (row->op == JOURNAL_MOVE || row->op == JOURNAL_LINK)
 		printf("%s -> ", from);
 	printf("%s", row->path.len ? path : ".");
@@ -185,7 +200,9 @@ int status_log(struct client *k)
 {
 	const char *below = k->c->below ? k->c->below : "";
 	size_t len = strlen(below);
+	struct history h = {.k = k};
 	struct dest d = {.id = 0};
+	char only[8192];
 	struct err err;
 	int r = state_find(k, &err);
 
@@ -200,9 +217,13 @@ int status_log(struct client *k)
 				    "%s is not a destination of %s",
 				    k->c->dest, k->c->src);
 	}
+	if (r >= 0 && !k->c->dest) {
+		r = mirror_only_dest(k->store, only, sizeof(only), &err);
+		h.several = r == 0;
+	}
 	if (r >= 0)
 		r = journal_each(k->store, d.id, k->c->since,
-				 view_of(below, len), show_row, k, &err);
+				 view_of(below, len), show_row, &h, &err);
 	if (r < 0)
 		output_error(&k->out, &err);
 	state_close(k);

@@ -505,7 +505,8 @@ int journal_each(struct store *s, int64_t dest, int64_t since_s,
 	struct sql *q = db_sql(
 		store_db(s),
 		"SELECT time, code, batch<=(SELECT acked FROM dest d"
-		" WHERE d.id=j.dest), " ROW_COLUMNS " FROM journal j"
+		" WHERE d.id=j.dest), (SELECT spec FROM dest d WHERE"
+		" d.id=j.dest), " ROW_COLUMNS " FROM journal j"
 		" WHERE (?1=0 OR dest=?1) AND time>=?2 AND (length(?3)=0"
 		"  OR path=?3 OR from_path=?3"
 		"  OR substr(path, 1, length(?3)+1)=CAST(?3||'/' AS BLOB)"
@@ -522,9 +523,9 @@ int journal_each(struct store *s, int64_t dest, int64_t since_s,
 	db_int(q, 2, since_s);
 	db_blob(q, 3, below.p, below.len);
 	while ((r = db_step(q, err)) > 0) {
-		take_row(q, 3, &row);
-		r = fn(arg, db_col_int(q, 0), &row, (int)db_col_int(q, 1),
-		       db_col_int(q, 2) != 0, err);
+		take_row(q, 4, &row);
+		r = fn(arg, db_col_blob(q, 3), db_col_int(q, 0), &row,
+		       (int)db_col_int(q, 1), db_col_int(q, 2) != 0, err);
 		if (r < 0)
 			break;
 	}

@@ -44,6 +44,11 @@ like "--log: the delete" "$out" ' remove  z2$'; like "--log: a file and its size
 run_sync --log --below e "$S"; like "--log --below" "$out" 'e/d/b'; unlike "--log --below: nothing else" "$out" 'z2'
 run_sync --log --since 2h "$S"; like "--log --since 2h" "$out" z2
 run_sync --log --since 0s "$S"; ok "--log --since now: exit" test $rc = 0
+unlike "--log of one destination does not name it" "$out" "$D"
+run_sync "$S" "$T/dst2"; settle; mv "$S/z3" "$S/z4"; run_sync "$S" "$T/dst2"; run_sync --log "$S"
+like "--log of several destinations: which" "$out" "^[^ ]+ [^ ]+ $T/dst2: move    z3 -> z4\$"; like "and the other" "$out" "^[^ ]+ [^ ]+ $D: remove  z2\$"
+run_sync --log "$S" "$T/dst2"; like "of one of them" "$out" '^[^ ]+ [^ ]+ move    z3 -> z4$'; unlike "and only that" "$out" z2
+mv "$S/z4" "$S/z3"; run_sync "$S" "$D"
 run_sync --log --since nonsense "$S"; is "--since nonsense: usage" $rc 1
 # A failing entry is named by its path below the root, nothing else.
 if [ "$(id -u)" = 0 ]; then

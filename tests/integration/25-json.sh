@@ -29,7 +29,7 @@ run_sync --json -q "$S" "$D"; is "-q: none" "$out" ""
 run_sync --json --status "$S"; ok "--status is JSON" all_json; is "--status" "$(field '$_->{event} eq "destination" ? "$_->{state} $_->{pending} $_->{problems}" : ""')" 'up to date 0 0'
 is "the source" "$(field '$_->{event} eq "source" ? "$_->{source} $_->{entries}" : ""')" "$(cd "$S" && pwd -P) 6"
 ok "when" test "$(field '$_->{last_pass} // ""')" -gt "$(($(date +%s) - 100))"
-run_sync --json --log "$S"; ok "--log is JSON" all_json; is "--log" "$(field '$_->{op} eq "move" ? "$_->{from} $_->{path} $_->{state}" : ""')" 'd/b c done'
+run_sync --json --log "$S"; ok "--log is JSON" all_json; is "--log" "$(field '$_->{op} eq "move" ? "$_->{from} $_->{path} $_->{state} $_->{destination}" : ""')" "d/b c done $D"
 echo x >"$D/x"; rm "$D/c"; run_sync --json --verify "$S" "$D"; is "--verify" "$(field '$_->{event} eq "drift" ? "$_->{kind} $_->{type} $_->{path}" : ""')" "$(printf 'missing file c\nextra file x')"
 is "its exit" "$(field '$_->{event} eq "summary" ? "$_->{exit} $_->{drifted}" : ""')" '23 2'; is "a message" "$(field '$_->{level} // "" eq "error" ? $_->{level} : ""' | sort -u)" "$(printf 'error\nwarning')"
 like "on standard error as well" "$errors" 'left alone'
