@@ -149,6 +149,10 @@ bench: deps
 lint:
 	@sh contrib/deps.sh --tests --lint
 	@BUILD=$(BUILD) sh contrib/lint.sh
+# With clang-format 14, Debian 12's.
+format:
+	@sh contrib/deps.sh --lint
+	@find src include tests -name '*.[ch]' -exec clang-format -i {} +
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
@@ -165,5 +169,5 @@ clean:
 	rm -rf build build-*
 
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(HELPER_OBJ:.o=.d)
-.PHONY: all clean deps demo check check-asan faults torture fuzz fuzz-programs bench lint install uninstall dist test-programs
+.PHONY: all clean deps demo check check-asan faults torture fuzz fuzz-programs bench lint format install uninstall dist test-programs
 .DELETE_ON_ERROR:

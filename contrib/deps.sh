@@ -11,7 +11,7 @@ for want; do
 			strace:strace mandoc:mandoc sqlite3:sqlite3 ps:procps
 			mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools"
 		libs="$libs cmocka:libcmocka-dev" ;;
-	--lint) build="$build clang:clang cppcheck:cppcheck" ;;
+	--lint) build="$build clang:clang clang-format:clang-format cppcheck:cppcheck" ;;
 	--fuzz) build="$build clang:clang"; fuzz=1 ;;
 	*) echo "usage: contrib/deps.sh [--tests] [--lint] [--fuzz]" >&2; exit 1 ;;
 	esac

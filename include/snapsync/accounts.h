@@ -23,16 +23,16 @@
 
 #include "snapsync/err.h"
 
-#define ACCOUNTS_NAME 255u	/* bytes of a name; longer ones are not known */
+#define ACCOUNTS_NAME 255u /* bytes of a name; longer ones are not known */
 
 struct accounts;
 
 int accounts_open(struct accounts **out, struct err *err);
 /* 1 it is known, 0 it is not, or an error. */
 int accounts_id(struct accounts *n, bool group, const char *name, uint32_t *id,
-	     struct err *err);
+		struct err *err);
 int accounts_name(struct accounts *n, bool group, uint32_t id,
-	       char out[ACCOUNTS_NAME + 1], struct err *err);
+		  char out[ACCOUNTS_NAME + 1], struct err *err);
 void accounts_close(struct accounts *n);
 
 #endif

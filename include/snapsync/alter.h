@@ -15,9 +15,9 @@
 #define ALTER_RULES_MAX 64u
 
 struct alter_rule {
-	bool dirs, others;	/* for which kinds of entries */
-	unsigned keep, set;	/* mode = (mode & keep) | set */
-	unsigned execute;	/* X: set where one was, and for directories */
+	bool dirs, others;  /* for which kinds of entries */
+	unsigned keep, set; /* mode = (mode & keep) | set */
+	unsigned execute;   /* X: set where one was, and for directories */
 };
 
 struct alter {

@@ -20,12 +20,12 @@
 #include "snapsync/log.h"
 
 struct apply_options {
-	const char *root;	/* --root: everything lies below; NULL: none */
-	bool read_only;		/* --read-only */
-	bool no_delete;		/* --no-delete */
-	bool unconfined;	/* for tests that serve more than once */
-	unsigned umask;		/* of the user, for a destination that is made */
-	const char *version;	/* of this program */
+	const char *root;    /* --root: everything lies below; NULL: none */
+	bool read_only;	     /* --read-only */
+	bool no_delete;	     /* --no-delete */
+	bool unconfined;     /* for tests that serve more than once */
+	unsigned umask;	     /* of the user, for a destination that is made */
+	const char *version; /* of this program */
 };
 
 int apply_serve(struct link *link, const struct apply_options *o,

@@ -24,15 +24,15 @@
 
 struct buf {
 	unsigned char *data;
-	size_t len;	/* bytes in use */
-	size_t cap;	/* bytes allocated */
-	size_t max;	/* bytes allowed */
+	size_t len; /* bytes in use */
+	size_t cap; /* bytes allocated */
+	size_t max; /* bytes allowed */
 };
 
 struct view {
 	const unsigned char *p;
-	size_t len;	/* bytes left */
-	bool bad;	/* a get ran past the end */
+	size_t len; /* bytes left */
+	bool bad;   /* a get ran past the end */
 };
 
 void buf_init(struct buf *b, size_t max);

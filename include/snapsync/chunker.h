@@ -22,18 +22,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHUNK_BITS_MIN 13u	/* of (average - min): 8 KiB + 8 KiB */
-#define CHUNK_BITS_MAX 18u	/* 256 KiB + 256 KiB */
-#define CHUNK_MAX (1u << 20)	/* bytes: the longest chunk of the longest kind */
-#define CHUNK_COUNT_AIM 65536u	/* chunks of one file, about */
+#define CHUNK_BITS_MIN 13u     /* of (average - min): 8 KiB + 8 KiB */
+#define CHUNK_BITS_MAX 18u     /* 256 KiB + 256 KiB */
+#define CHUNK_MAX (1u << 20)   /* bytes: the longest chunk of the longest kind */
+#define CHUNK_COUNT_AIM 65536u /* chunks of one file, about */
 
 struct chunker {
 	uint64_t gear[256];
 };
 
 struct chunk_size {
-	unsigned bits;		/* top bits that are zero at a cut */
-	size_t min, max;	/* bytes; the average is min + 2^bits */
+	unsigned bits;	 /* top bits that are zero at a cut */
+	size_t min, max; /* bytes; the average is min + 2^bits */
 };
 
 void chunker_init(struct chunker *c, uint64_t seed);

@@ -19,9 +19,10 @@
 
 #define CODEC_LEVEL_MIN 1
 #define CODEC_LEVEL_MAX 19
-#define CODEC_WINDOW_LOG 21	/* 2 MiB: what unpacking needs at most */
+#define CODEC_WINDOW_LOG 21 /* 2 MiB: what unpacking needs at most */
 
-enum codec_way { CODEC_PACK, CODEC_UNPACK };
+enum codec_way { CODEC_PACK,
+		 CODEC_UNPACK };
 
 struct codec;
 

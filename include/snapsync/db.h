@@ -32,9 +32,9 @@
 #include "snapsync/err.h"
 
 enum db_mode {
-	DB_WRITE,	/* create if missing */
-	DB_DRY,		/* the same, and nothing stays */
-	DB_READ		/* must exist; other processes go on */
+	DB_WRITE, /* create if missing */
+	DB_DRY,	  /* the same, and nothing stays */
+	DB_READ	  /* must exist; other processes go on */
 };
 
 struct db;

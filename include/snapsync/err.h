@@ -26,47 +26,47 @@
 
 enum err_code {
 	ERR_NONE = 0,
-	ERR_USAGE,	/* the command line is wrong */
-	ERR_PROTOCOL,	/* the peer broke the protocol, or speaks another one */
-	ERR_SOURCE,	/* the source cannot be used at all */
-	ERR_START,	/* helper, login, host key or lock: could not begin */
-	ERR_SOCKET,	/* the connection could not be made or was lost */
-	ERR_FILE,	/* the destination or the state database cannot be used */
-	ERR_STREAM,	/* the stream ended in the middle */
-	ERR_SIGNAL,	/* stopped by a signal */
-	ERR_MEMORY,	/* out of memory */
-	ERR_PARTIAL,	/* something could not be synchronised */
-	ERR_LIMIT,	/* deletes were withheld */
-	ERR_TIMEOUT,	/* the peer was silent for too long */
-	ERR_CONNECT,	/* time ran out while connecting */
+	ERR_USAGE,    /* the command line is wrong */
+	ERR_PROTOCOL, /* the peer broke the protocol, or speaks another one */
+	ERR_SOURCE,   /* the source cannot be used at all */
+	ERR_START,    /* helper, login, host key or lock: could not begin */
+	ERR_SOCKET,   /* the connection could not be made or was lost */
+	ERR_FILE,     /* the destination or the state database cannot be used */
+	ERR_STREAM,   /* the stream ended in the middle */
+	ERR_SIGNAL,   /* stopped by a signal */
+	ERR_MEMORY,   /* out of memory */
+	ERR_PARTIAL,  /* something could not be synchronised */
+	ERR_LIMIT,    /* deletes were withheld */
+	ERR_TIMEOUT,  /* the peer was silent for too long */
+	ERR_CONNECT,  /* time ran out while connecting */
 	/* one entry, not the run: exit status 23 */
-	ERR_DENIED,	/* permission refused */
-	ERR_VANISHED,	/* gone, or changed, between look and use */
-	ERR_EXISTS,	/* something else is in the way */
-	ERR_NOT_EMPTY,	/* a directory holds what is not ours to delete */
-	ERR_NO_SPACE,	/* disk or quota full */
+	ERR_DENIED,	 /* permission refused */
+	ERR_VANISHED,	 /* gone, or changed, between look and use */
+	ERR_EXISTS,	 /* something else is in the way */
+	ERR_NOT_EMPTY,	 /* a directory holds what is not ours to delete */
+	ERR_NO_SPACE,	 /* disk or quota full */
 	ERR_UNSUPPORTED, /* the file system there cannot store this */
-	ERR_NAME,	/* a name or path that cannot be used */
-	ERR_IO,		/* the device failed */
-	ERR_MISMATCH,	/* the content's hash is not the announced one */
-	ERR_BUSY,	/* locked by somebody else, or in use */
-	ERR_CODES	/* how many there are */
+	ERR_NAME,	 /* a name or path that cannot be used */
+	ERR_IO,		 /* the device failed */
+	ERR_MISMATCH,	 /* the content's hash is not the announced one */
+	ERR_BUSY,	 /* locked by somebody else, or in use */
+	ERR_CODES	 /* how many there are */
 };
 
 /* What to do about an error. */
 enum err_class {
 	ERR_CLASS_NONE,
-	ERR_CLASS_RETRY,	/* the same thing may work a little later */
-	ERR_CLASS_SKIP,		/* this entry only; go on with the others */
-	ERR_CLASS_RESCAN,	/* our picture is stale: look again */
-	ERR_CLASS_DROP,		/* the connection is of no use any more */
-	ERR_CLASS_FATAL		/* the run cannot go on */
+	ERR_CLASS_RETRY,  /* the same thing may work a little later */
+	ERR_CLASS_SKIP,	  /* this entry only; go on with the others */
+	ERR_CLASS_RESCAN, /* our picture is stale: look again */
+	ERR_CLASS_DROP,	  /* the connection is of no use any more */
+	ERR_CLASS_FATAL	  /* the run cannot go on */
 };
 
 struct err {
 	int code;	/* negative enum err_code, or 0 */
 	int sys;	/* errno behind it, or 0 */
-	char msg[1024];	/* complete sentence without a full stop */
+	char msg[1024]; /* complete sentence without a full stop */
 };
 
 /* Record code (positive enum err_code) with a message; returns -code. */

@@ -30,8 +30,8 @@ struct frame {
 	enum msg_type type;
 	unsigned flags;
 	unsigned stream;
-	struct view payload;	/* lent from the buffer it was read from */
-	size_t size;		/* header and payload, bytes */
+	struct view payload; /* lent from the buffer it was read from */
+	size_t size;	     /* header and payload, bytes */
 };
 
 struct frame_mark {

@@ -27,12 +27,12 @@
 #define FSYS_CWD (-100)
 
 struct fsys_time {
-	int64_t s;	/* seconds since 1970, may be negative */
-	uint32_t ns;	/* 0..999999999 */
+	int64_t s;   /* seconds since 1970, may be negative */
+	uint32_t ns; /* 0..999999999 */
 };
 
 enum fsys_type {
-	FSYS_NONE = 0,	/* no such thing; a free slot in a table */
+	FSYS_NONE = 0, /* no such thing; a free slot in a table */
 	FSYS_FILE,
 	FSYS_DIR,
 	FSYS_SYMLINK,
@@ -46,11 +46,11 @@ enum fsys_type {
 /* What stat says, in our own widths. */
 struct fsys_stat {
 	enum fsys_type type;
-	uint32_t mode;		/* permission, set-id and sticky bits: 07777 */
+	uint32_t mode; /* permission, set-id and sticky bits: 07777 */
 	uint32_t uid, gid;
 	uint64_t dev, ino;
 	uint64_t nlink;
-	uint64_t size;		/* bytes */
+	uint64_t size; /* bytes */
 	uint32_t rdev_major, rdev_minor;
 	struct fsys_time mtime, ctime;
 };
@@ -58,9 +58,9 @@ struct fsys_stat {
 /* Opening. */
 enum fsys_open {
 	FSYS_READ = 0,
-	FSYS_WRITE = 1,		/* read and write */
-	FSYS_CREATE = 2,	/* create if missing */
-	FSYS_EXCL = 4,		/* it must not exist */
+	FSYS_WRITE = 1,	 /* read and write */
+	FSYS_CREATE = 2, /* create if missing */
+	FSYS_EXCL = 4,	 /* it must not exist */
 	FSYS_TRUNC = 8
 };
 /* A file; O_NOFOLLOW, O_CLOEXEC, and O_NONBLOCK so that a FIFO cannot hold us. */
@@ -123,8 +123,8 @@ void fsys_sequential(int fd);
 void fsys_will_need(int fd, uint64_t length);
 
 /* Durability.  A failed sync is final: the data must be taken for lost. */
-int fsys_sync(int fd, struct err *err);		/* fsync */
-int fsys_sync_data(int fd, struct err *err);	/* fdatasync */
+int fsys_sync(int fd, struct err *err);	     /* fsync */
+int fsys_sync_data(int fd, struct err *err); /* fdatasync */
 /* Everything on the file system of fd: 1 done, 0 this system has no such call
  * (the caller syncs one by one), or an error. */
 int fsys_sync_fs(int fd, struct err *err);

@@ -20,26 +20,26 @@
 #include "snapsync/store.h"
 
 #define INDEX_HITS 8u
-#define INDEX_LIST_MAX (1u << 20)	/* chunks of one version; longer ones are not indexed */
-#define INDEX_HOLE 0u		/* key of what is no chunk, but a hole */
+#define INDEX_LIST_MAX (1u << 20) /* chunks of one version; longer ones are not indexed */
+#define INDEX_HOLE 0u		  /* key of what is no chunk, but a hole */
 
 struct chunk_ref {
 	uint64_t key;
-	uint32_t len;		/* bytes */
+	uint32_t len; /* bytes */
 };
 
 struct chunk_list {
-	unsigned bits;		/* chunk_size they were cut with */
+	unsigned bits; /* chunk_size they were cut with */
 	struct chunk_ref *v;
 	size_t count, cap;
-	bool cut_short;		/* there are more: it is no use */
+	bool cut_short; /* there are more: it is no use */
 };
 
-#define INDEX_REF_BYTES 12u	/* of each chunk in the database */
+#define INDEX_REF_BYTES 12u /* of each chunk in the database */
 
 struct index_hit {
 	int64_t inode;
-	struct hash hash;	/* of its version */
+	struct hash hash; /* of its version */
 };
 
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len, struct err *err);

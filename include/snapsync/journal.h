@@ -13,7 +13,7 @@
 
 enum journal_op {
 	JOURNAL_MKDIR = 1,
-	JOURNAL_FILE,	/* content, new or changed */
+	JOURNAL_FILE, /* content, new or changed */
 	JOURNAL_SYMLINK,
 	JOURNAL_NODE,
 	JOURNAL_LINK,
@@ -26,18 +26,18 @@ struct journal_row {
 	enum journal_op op;
 	int64_t inode;
 	enum fsys_type type;
-	int64_t parent;		/* of path; 0 limbo, -1 for the root itself */
-	struct view path;	/* relative, new one for LINK and MOVE */
-	int64_t from_parent;	/* LINK, MOVE */
+	int64_t parent;	     /* of path; 0 limbo, -1 for the root itself */
+	struct view path;    /* relative, new one for LINK and MOVE */
+	int64_t from_parent; /* LINK, MOVE */
 	struct view from;
-	uint64_t bytes;		/* of content that went with it */
-	struct attr attr;	/* as sent: MKDIR FILE SYMLINK NODE META */
+	uint64_t bytes;	  /* of content that went with it */
+	struct attr attr; /* as sent: MKDIR FILE SYMLINK NODE META */
 };
 
 /* A failed operation of a batch. */
 struct journal_fail {
 	uint32_t index;
-	int code;		/* enum err_code */
+	int code; /* enum err_code */
 	char text[256];
 };
 
@@ -46,10 +46,10 @@ int journal_write(struct store *s, struct dest *d, uint64_t batch,
 		  const struct journal_row *rows, size_t count, struct err *err);
 
 struct journal_settled {
-	bool doubtful;		/* in: something before the batch may have failed */
+	bool doubtful; /* in: something before the batch may have failed */
 	uint64_t done, failed;
-	uint64_t left;		/* directories that hold what is not ours */
-	bool surprised;		/* the destination was not as the mirror says */
+	uint64_t left;	/* directories that hold what is not ours */
+	bool surprised; /* the destination was not as the mirror says */
 };
 
 /* The batch is durable at the destination but for `fails` (ordered by index):

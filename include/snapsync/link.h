@@ -41,12 +41,12 @@ struct link_target {
 	const char *host;	/* name, address or alias of ssh_config */
 	unsigned port;		/* 0: of ssh_config, else 22 */
 	const char *identity;	/* --identity FILE, or NULL */
-	const char *ssh_config;	/* --ssh-config FILE, or NULL: the user's */
+	const char *ssh_config; /* --ssh-config FILE, or NULL: the user's */
 	bool accept_new_host_key;
-	const char *helper;	/* program at the far end; its characters are
+	const char *helper;		/* program at the far end; its characters are
 				   checked, since a shell sees them */
-	const char *const *helper_args;	/* NULL-ended, may be NULL */
-	int connect_timeout;	/* --contimeout, seconds; 0: 60 */
+	const char *const *helper_args; /* NULL-ended, may be NULL */
+	int connect_timeout;		/* --contimeout, seconds; 0: 60 */
 	/* Ask a person for a passphrase or password: fills out (NUL-ended),
 	 * returns its length, or -1 where nobody can be asked.  May be NULL. */
 	ssize_t (*ask)(void *arg, const char *prompt, char *out, size_t size);

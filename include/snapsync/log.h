@@ -16,10 +16,10 @@
 #include "snapsync/err.h"
 
 enum log_level {
-	LOG_ERROR,	/* something was not synchronised */
-	LOG_WARN,	/* a person should know */
-	LOG_INFO,	/* -v */
-	LOG_DEBUG	/* -vv */
+	LOG_ERROR, /* something was not synchronised */
+	LOG_WARN,  /* a person should know */
+	LOG_INFO,  /* -v */
+	LOG_DEBUG  /* -vv */
 };
 
 typedef void (*log_write_fn)(void *arg, enum log_level level, const char *line);
@@ -27,7 +27,7 @@ typedef void (*log_write_fn)(void *arg, enum log_level level, const char *line);
 struct log {
 	log_write_fn write;
 	void *arg;
-	enum log_level level;	/* lines above this are dropped */
+	enum log_level level; /* lines above this are dropped */
 };
 
 /* A NULL log swallows everything. */

@@ -23,10 +23,10 @@
 
 struct map {
 	unsigned char *slots;
-	size_t value_size;	/* bytes, rounded up to 8 */
+	size_t value_size; /* bytes, rounded up to 8 */
 	size_t slot_size;
 	size_t count;
-	size_t cap;		/* slots, a power of two, or 0 */
+	size_t cap; /* slots, a power of two, or 0 */
 };
 
 void map_init(struct map *m, size_t value_size);

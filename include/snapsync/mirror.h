@@ -16,13 +16,13 @@
 
 struct dest {
 	int64_t id;
-	bool known;		/* M is what the helper's position says */
+	bool known; /* M is what the helper's position says */
 	unsigned char pair[16];
-	uint64_t acked;		/* last batch known durable */
-	uint64_t sent;		/* last batch whose journal is committed */
-	uint64_t acked_tag;	/* of the session that sent batch `acked` ... */
-	uint64_t tag;		/* ... and those after it */
-	uint64_t next_tag;	/* of the session that begins */
+	uint64_t acked;	    /* last batch known durable */
+	uint64_t sent;	    /* last batch whose journal is committed */
+	uint64_t acked_tag; /* of the session that sent batch `acked` ... */
+	uint64_t tag;	    /* ... and those after it */
+	uint64_t next_tag;  /* of the session that begins */
 };
 
 /* Find or make the destination's row.  A new one has all of S missing. */

@@ -27,75 +27,75 @@
 
 #define MSG_VERSION_MIN 2u
 #define MSG_VERSION_MAX 2u
-#define MSG_PAYLOAD_MAX 1048576u	/* bytes in a frame's payload */
-#define MSG_TEXT_MAX 1024u		/* bytes in a message for people */
-#define MSG_LINK_MAX 65535u		/* bytes in a symbolic link's target */
-#define MSG_DATA_MAX 262144u		/* content bytes in one DATA */
-#define MSG_HOLE_MAX (1u << 30)	/* zero bytes in one HOLE: it is hashed at once */
+#define MSG_PAYLOAD_MAX 1048576u /* bytes in a frame's payload */
+#define MSG_TEXT_MAX 1024u	 /* bytes in a message for people */
+#define MSG_LINK_MAX 65535u	 /* bytes in a symbolic link's target */
+#define MSG_DATA_MAX 262144u	 /* content bytes in one DATA */
+#define MSG_HOLE_MAX (1u << 30)	 /* zero bytes in one HOLE: it is hashed at once */
 #define MSG_PATH_FIELD (1u + 4u + 65535u)
-#define MSG_OPS_MAX 16384u		/* operations in a batch */
+#define MSG_OPS_MAX 16384u /* operations in a batch */
 
-#define MSG_BATCH_MAX ((UINT64_C(1) << 43) - 1)	/* number of a batch */
+#define MSG_BATCH_MAX ((UINT64_C(1) << 43) - 1) /* number of a batch */
 
 /* Feature bits (HELLO offers, WELCOME takes). */
-#define MSG_FEATURE_COPY 1u	/* COPY ranges, NEED for a range */
-#define MSG_FEATURE_HOLE 2u	/* HOLE */
-#define MSG_FEATURE_PACK 4u	/* PACK: frames packed with zstd */
-#define MSG_FEATURE_KEEP 8u	/* STAGE with a key, HAVE, KEEP */
-#define MSG_FEATURE_SIGN 16u	/* SIGN, SIGNED */
-#define MSG_FEATURE_NOTE 32u	/* NOTE behind WELCOME: how the helper is confined */
-#define MSG_FEATURES 63u	/* what this build speaks */
+#define MSG_FEATURE_COPY 1u  /* COPY ranges, NEED for a range */
+#define MSG_FEATURE_HOLE 2u  /* HOLE */
+#define MSG_FEATURE_PACK 4u  /* PACK: frames packed with zstd */
+#define MSG_FEATURE_KEEP 8u  /* STAGE with a key, HAVE, KEEP */
+#define MSG_FEATURE_SIGN 16u /* SIGN, SIGNED */
+#define MSG_FEATURE_NOTE 32u /* NOTE behind WELCOME: how the helper is confined */
+#define MSG_FEATURES 63u     /* what this build speaks */
 
-#define MSG_PACK_MAX 524288u	/* bytes of the frames in one PACK, unpacked */
+#define MSG_PACK_MAX 524288u /* bytes of the frames in one PACK, unpacked */
 
 #define MSG_HASH_XXH3_128 1u
 
 /* The helper's states, as bits. */
-#define MSG_S_NEW 1u	/* nothing said yet */
-#define MSG_S_READY 2u	/* greeted, no batch open */
-#define MSG_S_BATCH 4u	/* between BEGIN and COMMIT */
+#define MSG_S_NEW 1u   /* nothing said yet */
+#define MSG_S_READY 2u /* greeted, no batch open */
+#define MSG_S_BATCH 4u /* between BEGIN and COMMIT */
 #define MSG_S_ANY (MSG_S_NEW | MSG_S_READY | MSG_S_BATCH)
 #define MSG_S_LIVE (MSG_S_READY | MSG_S_BATCH)
 
 #define MSG_META_BYTES 24u
 
 /*        number, name, sender, longest payload, states, changes */
-#define MSG_TABLE(X)                                                          \
-	X(1, HELLO, 'C', 70000u, MSG_S_NEW, 0)                                \
-	X(2, WELCOME, 'H', MSG_PAYLOAD_MAX, 0, 0)                             \
-	X(3, REFUSE, 'H', 8u + MSG_TEXT_MAX, 0, 0)                            \
-	X(4, PING, 'B', 8u, MSG_S_ANY, 0)                                     \
-	X(5, PONG, 'B', 8u, MSG_S_ANY, 0)                                     \
-	X(6, BYE, 'C', 0u, MSG_S_READY, 0)                                    \
-	X(7, OWNER, 'C', 300u, MSG_S_LIVE, 0)                                 \
-	X(8, PACK, 'C', MSG_PAYLOAD_MAX, MSG_S_LIVE, 0)                       \
-	X(9, NOTE, 'H', 8u + MSG_TEXT_MAX, 0, 0)                              \
-	X(16, LIST, 'C', 8u + MSG_PATH_FIELD, MSG_S_READY, 0)                 \
-	X(17, LISTING, 'H', MSG_PAYLOAD_MAX, 0, 0)                            \
-	X(18, LISTED, 'H', 16u, 0, 0)                                         \
-	X(32, STAGE, 'C', 20u + HASH_SIZE, MSG_S_LIVE, 1)                     \
-	X(33, DATA, 'C', 8u + MSG_DATA_MAX, MSG_S_LIVE, 1)                    \
-	X(34, HOLE, 'C', 16u, MSG_S_LIVE, 1)                                  \
-	X(35, COPY, 'C', 48u + MSG_PATH_FIELD, MSG_S_LIVE, 1)                 \
-	X(36, STAGE_END, 'C', 8u + HASH_SIZE, MSG_S_LIVE, 1)                  \
-	X(37, STAGE_DROP, 'C', 8u, MSG_S_LIVE, 1)                             \
-	X(38, NEED, 'H', 24u, 0, 0)                                           \
-	X(39, HAVE, 'H', 16u + HASH_SIZE, 0, 0)                               \
-	X(40, KEEP, 'C', 16u, MSG_S_LIVE, 1)                                  \
-	X(41, SIGN, 'C', 8u + MSG_PATH_FIELD, MSG_S_LIVE, 0)                  \
-	X(42, SIGNED, 'H', MSG_PAYLOAD_MAX, 0, 0)                             \
-	X(48, BEGIN, 'C', 8u, MSG_S_READY, 1)                                 \
-	X(49, MKDIR, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)    \
-	X(50, PLACE, 'C', 8u + MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1) \
+#define MSG_TABLE(X)                                                                             \
+	X(1, HELLO, 'C', 70000u, MSG_S_NEW, 0)                                                   \
+	X(2, WELCOME, 'H', MSG_PAYLOAD_MAX, 0, 0)                                                \
+	X(3, REFUSE, 'H', 8u + MSG_TEXT_MAX, 0, 0)                                               \
+	X(4, PING, 'B', 8u, MSG_S_ANY, 0)                                                        \
+	X(5, PONG, 'B', 8u, MSG_S_ANY, 0)                                                        \
+	X(6, BYE, 'C', 0u, MSG_S_READY, 0)                                                       \
+	X(7, OWNER, 'C', 300u, MSG_S_LIVE, 0)                                                    \
+	X(8, PACK, 'C', MSG_PAYLOAD_MAX, MSG_S_LIVE, 0)                                          \
+	X(9, NOTE, 'H', 8u + MSG_TEXT_MAX, 0, 0)                                                 \
+	X(16, LIST, 'C', 8u + MSG_PATH_FIELD, MSG_S_READY, 0)                                    \
+	X(17, LISTING, 'H', MSG_PAYLOAD_MAX, 0, 0)                                               \
+	X(18, LISTED, 'H', 16u, 0, 0)                                                            \
+	X(32, STAGE, 'C', 20u + HASH_SIZE, MSG_S_LIVE, 1)                                        \
+	X(33, DATA, 'C', 8u + MSG_DATA_MAX, MSG_S_LIVE, 1)                                       \
+	X(34, HOLE, 'C', 16u, MSG_S_LIVE, 1)                                                     \
+	X(35, COPY, 'C', 48u + MSG_PATH_FIELD, MSG_S_LIVE, 1)                                    \
+	X(36, STAGE_END, 'C', 8u + HASH_SIZE, MSG_S_LIVE, 1)                                     \
+	X(37, STAGE_DROP, 'C', 8u, MSG_S_LIVE, 1)                                                \
+	X(38, NEED, 'H', 24u, 0, 0)                                                              \
+	X(39, HAVE, 'H', 16u + HASH_SIZE, 0, 0)                                                  \
+	X(40, KEEP, 'C', 16u, MSG_S_LIVE, 1)                                                     \
+	X(41, SIGN, 'C', 8u + MSG_PATH_FIELD, MSG_S_LIVE, 0)                                     \
+	X(42, SIGNED, 'H', MSG_PAYLOAD_MAX, 0, 0)                                                \
+	X(48, BEGIN, 'C', 8u, MSG_S_READY, 1)                                                    \
+	X(49, MKDIR, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)                       \
+	X(50, PLACE, 'C', 8u + MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)                  \
 	X(51, SYMLINK, 'C', MSG_PATH_FIELD + MSG_META_BYTES + 4u + MSG_LINK_MAX, MSG_S_BATCH, 1) \
-	X(52, NODE, 'C', MSG_PATH_FIELD + MSG_META_BYTES + 12u, MSG_S_BATCH, 1) \
-	X(53, LINK, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                 \
-	X(54, MOVE, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                 \
-	X(55, REMOVE, 'C', 2u * MSG_PATH_FIELD + 1u, MSG_S_BATCH, 1)          \
-	X(56, META, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)     \
-	X(57, COMMIT, 'C', 12u, MSG_S_BATCH, 1)                               \
-	X(64, ACK, 'H', 12u, 0, 0)                                            \
-	X(65, FAIL, 'H', 24u + MSG_TEXT_MAX, 0, 0)                            \
+	X(52, NODE, 'C', MSG_PATH_FIELD + MSG_META_BYTES + 12u, MSG_S_BATCH, 1)                  \
+	X(53, LINK, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                                    \
+	X(54, MOVE, 'C', 2u * MSG_PATH_FIELD, MSG_S_BATCH, 1)                                    \
+	X(55, REMOVE, 'C', 2u * MSG_PATH_FIELD + 1u, MSG_S_BATCH, 1)                             \
+	X(56, META, 'C', MSG_PATH_FIELD + MSG_META_BYTES, MSG_S_BATCH, 1)                        \
+	X(57, COMMIT, 'C', 12u, MSG_S_BATCH, 1)                                                  \
+	X(64, ACK, 'H', 12u, 0, 0)                                                               \
+	X(65, FAIL, 'H', 24u + MSG_TEXT_MAX, 0, 0)                                               \
 	X(66, CREDIT, 'H', 8u, 0, 0)
 
 enum msg_type {
@@ -116,7 +116,8 @@ struct msg_row {
 /* The row of a number, or NULL. */
 const struct msg_row *msg_row(unsigned type);
 
-enum msg_area { MSG_TREE = 0, MSG_LIMBO = 1 };
+enum msg_area { MSG_TREE = 0,
+		MSG_LIMBO = 1 };
 
 struct msg_path {
 	enum msg_area area;
@@ -124,46 +125,46 @@ struct msg_path {
 };
 
 struct msg_meta {
-	enum fsys_type type;	/* what the entry is, for a check */
-	uint32_t mode;		/* 07777 */
-	uint32_t uid, gid;	/* of the client; see OWNER */
+	enum fsys_type type; /* what the entry is, for a check */
+	uint32_t mode;	     /* 07777 */
+	uint32_t uid, gid;   /* of the client; see OWNER */
 	struct fsys_time mtime;
 };
 
 /* HELLO flags */
-#define MSG_HELLO_DRY 1u	/* change nothing, make nothing, take no lock */
-#define MSG_HELLO_NO_SYNC 2u	/* --fsync=never */
-#define MSG_HELLO_NUMERIC 4u	/* --numeric-ids: OWNER names do not count */
+#define MSG_HELLO_DRY 1u     /* change nothing, make nothing, take no lock */
+#define MSG_HELLO_NO_SYNC 2u /* --fsync=never */
+#define MSG_HELLO_NUMERIC 4u /* --numeric-ids: OWNER names do not count */
 
 struct msg_hello {
 	unsigned version_min, version_max;
 	uint32_t features;
 	uint32_t flags;
 	unsigned hash_kind;
-	unsigned char pair[16];	/* identity of (source state, destination) */
+	unsigned char pair[16]; /* identity of (source state, destination) */
 	uint64_t tag;		/* of this session's batches, at random */
 	uint64_t seed;		/* of content hashes */
 	uint64_t position;	/* last batch the client knows acknowledged */
 	uint32_t timeout;	/* seconds of silence to go away after; 0: none */
 	struct view path;	/* DEST; relative: from the login directory */
 	struct view version;	/* of the client program, for logs */
-	struct view backup_dir;	/* path in DEST of what is kept; empty: nothing is */
+	struct view backup_dir; /* path in DEST of what is kept; empty: nothing is */
 	struct view suffix;	/* of names there */
 };
 
 /* WELCOME flags */
-#define MSG_WELCOME_CHOWN 1u	/* may give files away (uid 0) */
-#define MSG_WELCOME_KNOWN 2u	/* pair and position were found on disk */
-#define MSG_WELCOME_NO_MODES 8u	/* the file system there has no permission bits */
-#define MSG_WELCOME_NO_OWNERS 16u	/* ... nor owners, though uid 0 could set them */
-#define MSG_WELCOME_MISSING 4u	/* DRY: DEST does not exist (it counts as empty) */
+#define MSG_WELCOME_CHOWN 1u	  /* may give files away (uid 0) */
+#define MSG_WELCOME_KNOWN 2u	  /* pair and position were found on disk */
+#define MSG_WELCOME_NO_MODES 8u	  /* the file system there has no permission bits */
+#define MSG_WELCOME_NO_OWNERS 16u /* ... nor owners, though uid 0 could set them */
+#define MSG_WELCOME_MISSING 4u	  /* DRY: DEST does not exist (it counts as empty) */
 
 struct msg_fail {
 	uint64_t batch;
-	uint32_t index;		/* operation in the batch, from 0 */
-	unsigned code;		/* enum err_code */
-	uint32_t sys;		/* errno at the helper, for the log */
-	struct view text;	/* for people; never a path above DEST */
+	uint32_t index;	  /* operation in the batch, from 0 */
+	unsigned code;	  /* enum err_code */
+	uint32_t sys;	  /* errno at the helper, for the log */
+	struct view text; /* for people; never a path above DEST */
 };
 
 struct msg_welcome {
@@ -171,7 +172,7 @@ struct msg_welcome {
 	uint32_t features;
 	uint32_t flags;
 	unsigned hash_kind;
-	unsigned char pair[16];	/* what the destination was last fed by; zero: none */
+	unsigned char pair[16]; /* what the destination was last fed by; zero: none */
 	uint64_t position;	/* last batch of that pair that is durable */
 	uint64_t tag;		/* of the session that sent it */
 	uint64_t credit;	/* content and operation bytes that may be in flight */
@@ -182,81 +183,81 @@ struct msg_welcome {
 };
 
 struct msg_refuse {
-	unsigned code;		/* enum err_code */
+	unsigned code; /* enum err_code */
 	struct view text;
 };
 
 struct msg_owner {
 	bool group;
-	uint32_t id;		/* the client's number */
+	uint32_t id; /* the client's number */
 	struct view name;
 };
 
 /* LIST flags */
-#define MSG_LIST_HASH 1u	/* hash every file (seed of HELLO) */
+#define MSG_LIST_HASH 1u /* hash every file (seed of HELLO) */
 
 struct msg_list {
 	uint32_t flags;
-	struct msg_path root;	/* list this directory and all below it */
+	struct msg_path root; /* list this directory and all below it */
 };
 
 /* LISTING: entries of one directory.  A directory's frames come one behind
  * the other; a parent's before its children's. */
-#define MSG_LISTING_LAST 1u	/* no more frames for this directory */
+#define MSG_LISTING_LAST 1u	  /* no more frames for this directory */
 #define MSG_LISTING_UNREADABLE 2u /* could not be listed (to the end) */
 
 struct msg_listing {
 	uint32_t flags;
-	struct view dir;	/* relative path, empty for the root of the mirror */
+	struct view dir; /* relative path, empty for the root of the mirror */
 	uint32_t count;
-	struct view items;	/* read with msg_get_item */
+	struct view items; /* read with msg_get_item */
 };
 
 struct msg_item {
 	struct view name;
-	struct fsys_stat st;	/* without ctime */
-	struct view target;	/* of a symbolic link */
+	struct fsys_stat st; /* without ctime */
+	struct view target;  /* of a symbolic link */
 	bool hashed;
 	struct hash hash;
 };
 
 struct msg_listed {
-	unsigned code;		/* 0, or an enum err_code: nothing could be listed */
+	unsigned code; /* 0, or an enum err_code: nothing could be listed */
 	uint64_t entries;
 };
 
 struct msg_stage {
-	uint64_t id;	/* chosen by the client, rising within a session */
-	uint64_t size;	/* bytes that will come; a hint for room */
-	bool keyed;	/* may take long: what came stays if the session ends, */
-	struct hash key;	/* and is found again by this */
+	uint64_t id;	 /* chosen by the client, rising within a session */
+	uint64_t size;	 /* bytes that will come; a hint for room */
+	bool keyed;	 /* may take long: what came stays if the session ends, */
+	struct hash key; /* and is found again by this */
 };
 
-struct msg_sign {		/* how is the content of this file cut? */
+struct msg_sign { /* how is the content of this file cut? */
 	uint64_t id;
 	struct msg_path path;
 };
 
-#define MSG_SIGNED_LAST 1u	/* size and hash are those of the whole file */
-#define MSG_SIGNED_FAILED 2u	/* ... and there are none: it cannot be read */
-#define MSG_SIGNED_CHUNK 12u	/* bytes: u64 key, u32 length */
+#define MSG_SIGNED_LAST 1u   /* size and hash are those of the whole file */
+#define MSG_SIGNED_FAILED 2u /* ... and there are none: it cannot be read */
+#define MSG_SIGNED_CHUNK 12u /* bytes: u64 key, u32 length */
 
-struct msg_signed {		/* its chunks, in order, in one or more frames */
+struct msg_signed { /* its chunks, in order, in one or more frames */
 	uint64_t id;
 	unsigned flags;
-	unsigned bits;		/* chunk_size_for */
+	unsigned bits; /* chunk_size_for */
 	uint64_t size;
 	struct hash hash;
 	uint32_t count;
-	struct view chunks;	/* view_u64 key, view_u32 length, each */
+	struct view chunks; /* view_u64 key, view_u32 length, each */
 };
 
-struct msg_have {		/* bytes of a keyed STAGE from an earlier session */
+struct msg_have { /* bytes of a keyed STAGE from an earlier session */
 	uint64_t id, length;
-	struct hash hash;	/* of them */
+	struct hash hash; /* of them */
 };
 
-struct msg_keep {		/* all of them (or 0: none) are right */
+struct msg_keep { /* all of them (or 0: none) are right */
 	uint64_t id, length;
 };
 
@@ -271,14 +272,14 @@ struct msg_hole {
 
 struct msg_copy {
 	uint64_t id;
-	uint64_t offset, length;	/* in the file at path */
-	struct hash hash;		/* of that range, as the client knows it */
-	struct msg_path path;		/* in the mirror as the last COMMIT leaves it */
+	uint64_t offset, length; /* in the file at path */
+	struct hash hash;	 /* of that range, as the client knows it */
+	struct msg_path path;	 /* in the mirror as the last COMMIT leaves it */
 };
 
 struct msg_stage_end {
 	uint64_t id;
-	struct hash hash;	/* of the whole content */
+	struct hash hash; /* of the whole content */
 };
 
 /* This range of a stage (its offset there) was not what the client thought: the
@@ -287,25 +288,25 @@ struct msg_need {
 	uint64_t id, offset, length;
 };
 
-struct msg_op {			/* MKDIR PLACE SYMLINK NODE LINK MOVE REMOVE META */
+struct msg_op { /* MKDIR PLACE SYMLINK NODE LINK MOVE REMOVE META */
 	enum msg_type type;
-	struct msg_path path;	/* the new path, for LINK and MOVE */
-	struct msg_path from;	/* LINK, MOVE */
-	struct msg_meta meta;	/* MKDIR PLACE SYMLINK NODE META */
-	uint64_t stage;		/* PLACE */
-	struct view target;	/* SYMLINK */
-	uint32_t rdev_major, rdev_minor;	/* NODE */
-	bool is_dir;		/* REMOVE */
+	struct msg_path path;		 /* the new path, for LINK and MOVE */
+	struct msg_path from;		 /* LINK, MOVE */
+	struct msg_meta meta;		 /* MKDIR PLACE SYMLINK NODE META */
+	uint64_t stage;			 /* PLACE */
+	struct view target;		 /* SYMLINK */
+	uint32_t rdev_major, rdev_minor; /* NODE */
+	bool is_dir;			 /* REMOVE */
 };
 
 struct msg_commit {
 	uint64_t batch;
-	uint32_t count;		/* operations since BEGIN */
+	uint32_t count; /* operations since BEGIN */
 };
 
 struct msg_ack {
-	uint64_t batch;		/* this one and all before it are durable */
-	uint32_t failed;	/* how many FAILs came for it */
+	uint64_t batch;	 /* this one and all before it are durable */
+	uint32_t failed; /* how many FAILs came for it */
 };
 
 /* May these come in a HELLO? */

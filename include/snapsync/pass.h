@@ -27,33 +27,33 @@
 enum pass_withheld {
 	PASS_ALL_WELL = 0,
 	PASS_ROOT_EMPTY,
-	PASS_ROOT_REPLACED,	/* another directory under the same path */
-	PASS_ROOT_DEVICE,	/* another file system there */
-	PASS_TOO_MANY,		/* more than --max-delete */
-	PASS_RESTLESS		/* kept changing: the next pass decides */
+	PASS_ROOT_REPLACED, /* another directory under the same path */
+	PASS_ROOT_DEVICE,   /* another file system there */
+	PASS_TOO_MANY,	    /* more than --max-delete */
+	PASS_RESTLESS	    /* kept changing: the next pass decides */
 };
 
 struct pass_options {
 	const struct filter *filter;
 	bool one_file_system;
-	int64_t max_delete;	/* entries, or with max_percent percent; -1: none */
+	int64_t max_delete; /* entries, or with max_percent percent; -1: none */
 	bool max_percent;
-	bool max_default;	/* percent, and only for 100 entries or more */
-	bool force_delete;	/* let one pass through */
-	const struct alter *alter;	/* --chmod, --chown */
-	struct scan_memory *memory;	/* of the passes before; may be NULL */
+	bool max_default;	    /* percent, and only for 100 entries or more */
+	bool force_delete;	    /* let one pass through */
+	const struct alter *alter;  /* --chmod, --chown */
+	struct scan_memory *memory; /* of the passes before; may be NULL */
 	const volatile int *stop;
 	const struct log *log;
 };
 
 struct pass_result {
-	uint64_t entries;	/* looked at */
-	uint64_t changes;	/* names and inodes that were not as before */
-	uint64_t gone;		/* entries whose delete is mirrored */
-	uint64_t kept;		/* entries whose delete was withheld */
-	uint64_t problems;	/* entries that could not be looked at */
+	uint64_t entries;  /* looked at */
+	uint64_t changes;  /* names and inodes that were not as before */
+	uint64_t gone;	   /* entries whose delete is mirrored */
+	uint64_t kept;	   /* entries whose delete was withheld */
+	uint64_t problems; /* entries that could not be looked at */
 	enum pass_withheld withheld;
-	bool first;		/* the snapshot was empty before */
+	bool first; /* the snapshot was empty before */
 };
 
 int pass_run(struct store *s, int root_fd, const struct pass_options *o,

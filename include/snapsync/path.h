@@ -13,9 +13,9 @@
 
 #include "snapsync/buf.h"
 
-#define PATH_NAME_MAX 255	/* bytes in a component */
-#define PATH_BYTES_MAX 65535	/* bytes in a relative path */
-#define PATH_DEPTH_MAX 32768	/* components */
+#define PATH_NAME_MAX 255    /* bytes in a component */
+#define PATH_BYTES_MAX 65535 /* bytes in a relative path */
+#define PATH_DEPTH_MAX 32768 /* components */
 
 /* The directory of ours in every destination, never mirrored. */
 #define PATH_PRIVATE ".snapsync"

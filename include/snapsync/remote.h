@@ -23,13 +23,13 @@ struct remote;
 
 /* How frames go out; 1 to CODEC_LEVEL_MAX: always packed, at that level. */
 #define REMOTE_PACK_NONE 0
-#define REMOTE_PACK_AUTO (-1)	/* where it makes it faster */
-#define REMOTE_PACK_DEFAULT (-2)	/* always, at a usual level */
+#define REMOTE_PACK_AUTO (-1)	 /* where it makes it faster */
+#define REMOTE_PACK_DEFAULT (-2) /* always, at a usual level */
 
 struct remote_options {
-	int timeout;		/* seconds of silence; 0: for ever */
+	int timeout; /* seconds of silence; 0: for ever */
 	int pack;
-	uint64_t rate;		/* bytes a second out at most; 0: no limit */
+	uint64_t rate; /* bytes a second out at most; 0: no limit */
 	const volatile int *stop;
 	const struct log *log;
 };

@@ -26,8 +26,8 @@
 #include <stddef.h>
 
 struct sandbox_place {
-	int dir;	/* an open directory, lent */
-	bool write;	/* not only read */
+	int dir;    /* an open directory, lent */
+	bool write; /* not only read */
 };
 
 /* It has no children, and will send signals to nobody. */
@@ -36,8 +36,8 @@ struct sandbox_place {
 #define SANDBOX_RANDOM "/dev/urandom"
 
 struct sandbox_held {
-	bool files;	/* nothing but the places */
-	char how[120];	/* "Landlock (ABI 7): files, TCP", or why not */
+	bool files;    /* nothing but the places */
+	char how[120]; /* "Landlock (ABI 7): files, TCP", or why not */
 };
 
 void sandbox_enter(const struct sandbox_place *places, size_t count,

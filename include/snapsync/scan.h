@@ -43,38 +43,38 @@
 #define SCAN_FDS_MAX 200
 #define SCAN_THREADS_MAX 3
 
-#define SCAN_UNREADABLE 1u	/* could not be opened or listed to its end */
-#define SCAN_UNSTABLE 2u	/* kept changing while it was listed */
-#define SCAN_BOUNDARY 4u	/* on another device, and -x: not looked into */
-#define SCAN_VANISHED 8u	/* was gone when its turn came */
+#define SCAN_UNREADABLE 1u /* could not be opened or listed to its end */
+#define SCAN_UNSTABLE 2u   /* kept changing while it was listed */
+#define SCAN_BOUNDARY 4u   /* on another device, and -x: not looked into */
+#define SCAN_VANISHED 8u   /* was gone when its turn came */
 
 struct scan_entry {
-	const char *name;	/* NUL-terminated */
-	size_t len;		/* bytes */
-	struct fsys_stat st;	/* type FSYS_NONE: see sys */
-	int sys;		/* errno of a failed stat, or 0 */
-	bool descend;		/* set by the callback, for directories */
-	uint64_t cookie;	/* set by the callback, with descend */
+	const char *name;    /* NUL-terminated */
+	size_t len;	     /* bytes */
+	struct fsys_stat st; /* type FSYS_NONE: see sys */
+	int sys;	     /* errno of a failed stat, or 0 */
+	bool descend;	     /* set by the callback, for directories */
+	uint64_t cookie;     /* set by the callback, with descend */
 };
 
 struct scan_dir {
-	uint64_t cookie;	/* as the parent's callback said */
-	int fd;			/* of the directory; -1 if unreadable */
-	struct fsys_stat st;	/* of the directory, after the listing */
-	const char *path;	/* relative; "" is the root */
+	uint64_t cookie;     /* as the parent's callback said */
+	int fd;		     /* of the directory; -1 if unreadable */
+	struct fsys_stat st; /* of the directory, after the listing */
+	const char *path;    /* relative; "" is the root */
 	size_t path_len;
 	unsigned flags;
-	int sys;		/* errno behind SCAN_UNREADABLE */
+	int sys; /* errno behind SCAN_UNREADABLE */
 	struct scan_entry *entries;
 	size_t count;
-	size_t hidden;		/* names the filter did not want */
+	size_t hidden; /* names the filter did not want */
 };
 
 struct scan_options {
-	const struct filter *filter;	/* may be NULL */
-	bool one_file_system;		/* -x */
-	const volatile int *stop;	/* set by a signal: give up; may be NULL */
-	struct scan_memory *memory;	/* names from the walk before; may be NULL */
+	const struct filter *filter; /* may be NULL */
+	bool one_file_system;	     /* -x */
+	const volatile int *stop;    /* set by a signal: give up; may be NULL */
+	struct scan_memory *memory;  /* names from the walk before; may be NULL */
 };
 
 /* Names of directories, for walks of the same root with the same filter, again

@@ -30,29 +30,29 @@
 struct ship_report {
 	enum journal_op op;
 	enum fsys_type type;
-	bool is_new;		/* not there before under any name */
-	struct attr was;	/* what the destination had (type NONE: nothing) */
+	bool is_new;	 /* not there before under any name */
+	struct attr was; /* what the destination had (type NONE: nothing) */
 	struct attr now;
 	struct view path;
-	struct view from;	/* MOVE, LINK */
-	struct view target;	/* SYMLINK */
+	struct view from;   /* MOVE, LINK */
+	struct view target; /* SYMLINK */
 };
 
 /* What --verify finds: the destination is not as it was left. */
 enum ship_drift {
-	SHIP_MISSING,	/* was there */
+	SHIP_MISSING, /* was there */
 	SHIP_CHANGED,
-	SHIP_REPLACED,	/* something else has the name */
-	SHIP_EXTRA	/* neither in the source nor put there by us */
+	SHIP_REPLACED, /* something else has the name */
+	SHIP_EXTRA     /* neither in the source nor put there by us */
 };
 
 struct ship_counts {
 	uint64_t operations, failed, files, moves, deletes;
-	uint64_t literal;	/* content bytes sent */
-	uint64_t matched;	/* content bytes that the destination had */
-	uint64_t drifted;	/* verify: names that are not as they were left */
-	uint64_t extras;	/* ... of them, what stays where it is */
-	uint64_t unseen;	/* by the last listing: could not be looked at there */
+	uint64_t literal; /* content bytes sent */
+	uint64_t matched; /* content bytes that the destination had */
+	uint64_t drifted; /* verify: names that are not as they were left */
+	uint64_t extras;  /* ... of them, what stays where it is */
+	uint64_t unseen;  /* by the last listing: could not be looked at there */
 };
 
 /* How far a run is.  The work is bytes of content, and for each operation as
@@ -60,26 +60,26 @@ struct ship_counts {
 #define SHIP_OPERATION 4096u
 
 struct ship_progress {
-	uint64_t done, total;	/* work */
-	uint64_t content;	/* bytes: of it, content so far */
-	struct view path;	/* what is at hand */
-	bool over, complete;	/* the run is over; it came to its end */
+	uint64_t done, total; /* work */
+	uint64_t content;     /* bytes: of it, content so far */
+	struct view path;     /* what is at hand */
+	bool over, complete;  /* the run is over; it came to its end */
 };
 
 struct ship_options {
 	const struct filter *filter;
-	bool delete_extras;	/* --delete */
-	bool checksum;		/* -c at a first contact */
-	bool owners;		/* send names of owners (not --numeric-ids) */
+	bool delete_extras; /* --delete */
+	bool checksum;	    /* -c at a first contact */
+	bool owners;	    /* send names of owners (not --numeric-ids) */
 	bool dry;
-	bool verify;		/* list the destination whatever is known of it */
-	bool size_only;		/* files of equal size have equal content */
-	const struct alter *alter;	/* as in pass_options */
-	bool same_owners;	/* numbers of owners mean the same there */
-	bool sparse;		/* -S */
-	bool patient;		/* long files are sent by ship_more */
-	struct view backup_top;	/* name in DEST that neither side may have */
-	int64_t max_delete;	/* of extras: as in pass_options */
+	bool verify;		   /* list the destination whatever is known of it */
+	bool size_only;		   /* files of equal size have equal content */
+	const struct alter *alter; /* as in pass_options */
+	bool same_owners;	   /* numbers of owners mean the same there */
+	bool sparse;		   /* -S */
+	bool patient;		   /* long files are sent by ship_more */
+	struct view backup_top;	   /* name in DEST that neither side may have */
+	int64_t max_delete;	   /* of extras: as in pass_options */
 	bool max_percent, max_default, force_delete;
 	const volatile int *stop;
 	const struct log *log;
@@ -87,7 +87,7 @@ struct ship_options {
 	/* verify: `what` differs ("size, mode"), or "". */
 	void (*drift)(void *arg, enum ship_drift kind, enum fsys_type type,
 		      struct view path, const char *what);
-	void *report_arg;	/* of both */
+	void *report_arg; /* of both */
 	/* May be NULL; called often. */
 	void (*progress)(void *arg, const struct ship_progress *p);
 	void *progress_arg;

@@ -13,7 +13,10 @@
 
 #include "snapsync/msg.h"
 
-enum sink_event_type { SINK_ACK, SINK_FAIL, SINK_NEED, SINK_HAVE };
+enum sink_event_type { SINK_ACK,
+		       SINK_FAIL,
+		       SINK_NEED,
+		       SINK_HAVE };
 
 struct sink_event {
 	enum sink_event_type type;
@@ -21,7 +24,7 @@ struct sink_event {
 	uint32_t index;		/* FAIL */
 	int code;		/* FAIL: enum err_code */
 	char text[256];		/* FAIL */
-	uint64_t stage, offset;	/* NEED; HAVE: offset is the length */
+	uint64_t stage, offset; /* NEED; HAVE: offset is the length */
 	struct hash hash;	/* HAVE */
 };
 
@@ -51,7 +54,7 @@ struct sink {
 /* Takes everything, answers ACK at once. */
 struct sink_null {
 	struct sink sink;
-	uint64_t committed;	/* batch to be acknowledged, or 0 */
+	uint64_t committed; /* batch to be acknowledged, or 0 */
 };
 void sink_null_init(struct sink_null *k);
 

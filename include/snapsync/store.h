@@ -27,8 +27,8 @@
 
 #define STORE_ROOT 1
 #define STORE_LIMBO 0
-#define STORE_DEAD INT64_MAX	/* at a destination: ours once, to be replaced or removed */
-#define STORE_YOUNG 1u	/* inode flag: content was read too soon after a change */
+#define STORE_DEAD INT64_MAX /* at a destination: ours once, to be replaced or removed */
+#define STORE_YOUNG 1u	     /* inode flag: content was read too soon after a change */
 
 struct store;
 
@@ -39,25 +39,25 @@ struct attr {
 	uint32_t rdev_major, rdev_minor;
 	uint64_t size;
 	struct fsys_time mtime;
-	bool hashed;		/* hash is known */
-	struct hash hash;	/* of a file's content, a link's target */
+	bool hashed;	  /* hash is known */
+	struct hash hash; /* of a file's content, a link's target */
 };
 
 struct inode_row {
 	int64_t id;
-	int64_t dev;		/* our own number of the file system */
+	int64_t dev; /* our own number of the file system */
 	uint64_t ino;
-	uint64_t birth;		/* 0: unknown */
-	uint64_t ctime;		/* ns, wrapped: an identity */
+	uint64_t birth; /* 0: unknown */
+	uint64_t ctime; /* ns, wrapped: an identity */
 	uint64_t nlink;
-	unsigned flags;		/* STORE_YOUNG */
+	unsigned flags; /* STORE_YOUNG */
 	struct attr a;
 };
 
 /* A place for a name. */
 struct place {
 	int64_t parent;
-	const char *name;	/* not terminated where `len` says so */
+	const char *name; /* not terminated where `len` says so */
 	size_t len;
 };
 
@@ -70,7 +70,7 @@ struct name_row {
 struct name_list {
 	struct name_row *rows;
 	size_t count, cap;
-	struct arena arena;	/* owns the names */
+	struct arena arena; /* owns the names */
 };
 
 void name_list_init(struct name_list *l);
@@ -97,9 +97,7 @@ int store_config_set_int(struct store *s, const char *key, int64_t v, struct err
 int store_inode_get(struct store *s, int64_t id, struct inode_row *row, struct err *err);
 /* For a query of one's own: the columns of table inode as t, and the row that
  * they make from column `at` on. */
-#define STORE_ROW(t) t ".id, " t ".dev, " t ".ino, " t ".birth, " t ".ctime, " t ".nlink, " \
-	t ".flags, " t ".type, " t ".mode, " t ".uid, " t ".gid, " t ".rdev, " t ".size, " \
-	t ".mtime, " t ".mtime_ns, " t ".hash"
+#define STORE_ROW(t) t ".id, " t ".dev, " t ".ino, " t ".birth, " t ".ctime, " t ".nlink, " t ".flags, " t ".type, " t ".mode, " t ".uid, " t ".gid, " t ".rdev, " t ".size, " t ".mtime, " t ".mtime_ns, " t ".hash"
 void store_row(struct sql *q, int at, struct inode_row *row);
 int store_inode_find(struct store *s, int64_t dev, uint64_t ino, struct inode_row *row, struct err *err);
 /* row->id is chosen here (unless it is STORE_ROOT already). */

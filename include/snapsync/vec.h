@@ -21,7 +21,7 @@ int vec_grow(void **array, size_t *cap, size_t need, size_t size, struct err *er
 /* arena: memory that is given back all at once.  Its pieces keep their place. */
 struct arena {
 	struct arena_block *head;
-	size_t bytes;	/* handed out */
+	size_t bytes; /* handed out */
 };
 
 void arena_init(struct arena *a);

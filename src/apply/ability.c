@@ -12,7 +12,7 @@
 #include "apply_local.h"
 
 #define PROBE "probe"
-#define OTHER_CASE ".SNAPSYNC"	/* of PATH_PRIVATE */
+#define OTHER_CASE ".SNAPSYNC" /* of PATH_PRIVATE */
 
 static const struct fsys_time odd_time = {1000000001, 999999999};
 
@@ -62,8 +62,7 @@ static void try_it(struct apply *a, int fd, struct err *ignored)
 	struct fsys_stat st;
 
 	a->no_modes = !keeps_mode(fd, 0640) || !keeps_mode(fd, 0751);
-	a->no_owners = geteuid() == 0 &&
-		       !keeps_owner(a->tmp_fd, PROBE, fd);
+	a->no_owners = geteuid() == 0 && !keeps_owner(a->tmp_fd, PROBE, fd);
 	if (fsys_fset_mtime(fd, odd_time, ignored) == 0 &&
 	    fsys_fstat(fd, &st, ignored) == 0)
 		a->granularity = unit_of(&st);
@@ -77,12 +76,11 @@ void ability_probe(struct apply *a)
 
 	a->granularity = 1;
 	a->folds = fsys_stat(a->dest_fd, PATH_PRIVATE, &ours, &ignored) == 0 &&
-		   fsys_stat(a->dest_fd, OTHER_CASE, &other,
-			     &ignored) == 0 &&
+		   fsys_stat(a->dest_fd, OTHER_CASE, &other, &ignored) == 0 &&
 		   ours.dev == other.dev && ours.ino == other.ino;
 	fsys_unlink(a->tmp_fd, PROBE, &ignored);
-	fd = fsys_open(a->tmp_fd, PROBE,
-		       FSYS_WRITE | FSYS_CREATE | FSYS_EXCL, 0600, &ignored);
+	fd = fsys_open(a->tmp_fd, PROBE, FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
+		       0600, &ignored);
 	if (fd < 0) /* what is wrong will be said where it matters */
 		return;
 	try_it(a, fd, &ignored);

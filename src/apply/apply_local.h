@@ -26,38 +26,38 @@
 #include "snapsync/sandbox.h"
 #include "snapsync/vec.h"
 
-#define APPLY_CREDIT (8u << 20)		/* bytes in flight */
-#define APPLY_OPS_BYTES (6u << 20)	/* of the operations of a batch */
-#define STAGE_KEPT "part-"		/* names in tmp/: what came of a long file */
-#define STAGE_KEPT_DAYS 3		/* for so long after the last byte */
-#define APPLY_STAGES_MAX 16384u	/* staged and not placed */
-#define APPLY_CACHE 16			/* directory descriptors kept */
-#define APPLY_FEW 8			/* synced one by one */
-#define COPY_BYTES (256u << 10)		/* read back at a time */
-#define TMP_DIRS 8u			/* tmp, tmp1 ... for staged content */
-#define TMP_RUN 1024u			/* stages in a row in one of them */
-#define STAGE_NAME 48u			/* room for a name in tmp/ */
-#define APPLY_WIDENED 256u		/* directories given access to at a time */
+#define APPLY_CREDIT (8u << 20)	   /* bytes in flight */
+#define APPLY_OPS_BYTES (6u << 20) /* of the operations of a batch */
+#define STAGE_KEPT "part-"	   /* names in tmp/: what came of a long file */
+#define STAGE_KEPT_DAYS 3	   /* for so long after the last byte */
+#define APPLY_STAGES_MAX 16384u	   /* staged and not placed */
+#define APPLY_CACHE 16		   /* directory descriptors kept */
+#define APPLY_FEW 8		   /* synced one by one */
+#define COPY_BYTES (256u << 10)	   /* read back at a time */
+#define TMP_DIRS 8u		   /* tmp, tmp1 ... for staged content */
+#define TMP_RUN 1024u		   /* stages in a row in one of them */
+#define STAGE_NAME 48u		   /* room for a name in tmp/ */
+#define APPLY_WIDENED 256u	   /* directories given access to at a time */
 
 /* A directory kept open, by area and path. */
 struct cached_dir {
-	int fd;			/* -1: free */
+	int fd; /* -1: free */
 	enum msg_area area;
 	struct buf path;
-	uint64_t used;		/* last use, by a counter */
-	bool touched;		/* is in the list of what to sync */
+	uint64_t used; /* last use, by a counter */
+	bool touched;  /* is in the list of what to sync */
 };
 
 struct stage {
 	uint64_t size, received;
-	uint64_t flushed;	/* bytes of it given to the disk so far */
-	unsigned mode;		/* its file's; UINT32_MAX: not known */
-	int fd;			/* open while it is filled, else -1 */
-	bool keyed;		/* in tmp/ under its key until it is done */
-	bool asked;		/* HAVE was sent, KEEP has not come */
+	uint64_t flushed; /* bytes of it given to the disk so far */
+	unsigned mode;	  /* its file's; UINT32_MAX: not known */
+	int fd;		  /* open while it is filled, else -1 */
+	bool keyed;	  /* in tmp/ under its key until it is done */
+	bool asked;	  /* HAVE was sent, KEEP has not come */
 	struct hash key;
-	uint64_t placed;	/* batch in which an operation has it; 0: none */
-	int code;		/* enum err_code if it went wrong */
+	uint64_t placed; /* batch in which an operation has it; 0: none */
+	int code;	 /* enum err_code if it went wrong */
 	char text[128];
 };
 
@@ -68,7 +68,7 @@ struct reason {
 /* Whose a batch is. */
 struct origin {
 	unsigned char pair[16];
-	uint64_t tag;		/* of the session */
+	uint64_t tag; /* of the session */
 };
 
 struct position {
@@ -76,21 +76,21 @@ struct position {
 	struct origin from;
 	uint64_t batch;
 	uint64_t serial;
-	struct buf failures;	/* u32 index, u32 code, u32 errno each */
+	struct buf failures; /* u32 index, u32 code, u32 errno each */
 	uint32_t failed;
 };
 
 struct backup {
-	struct buf dir;		/* path in the tree */
+	struct buf dir; /* path in the tree */
 	struct buf suffix;
-	struct map parked;	/* name in the limbo -> where that was */
+	struct map parked; /* name in the limbo -> where that was */
 	size_t parked_bytes;
 };
 
 struct widened {
-	int fd;			/* directory */
+	int fd; /* directory */
 	uint64_t dev, ino;
-	unsigned mode;		/* as it was */
+	unsigned mode; /* as it was */
 };
 
 struct apply {
@@ -98,58 +98,58 @@ struct apply {
 	const struct log *log;
 	struct link *link;
 	struct buf in, out;
-	struct codec *unpack;	/* PACK */
+	struct codec *unpack; /* PACK */
 	struct buf unpacked;
 	size_t out_at;
 	unsigned state;		/* MSG_S_* */
-	struct msg_hello hello;	/* its views are gone after greeting */
+	struct msg_hello hello; /* its views are gone after greeting */
 	uint32_t features;	/* negotiated */
 	bool dry, no_sync, numeric, bye;
-	uint64_t consumed;	/* bytes not yet given back as credit */
+	uint64_t consumed; /* bytes not yet given back as credit */
 	/* the destination */
 	int dest_fd, own_fd, limbo_fd, redo_fd, position_fd, lock_fd;
-	int tmp_fd;		/* nodes, links, long files on their way ... */
-	int tmp_fds[TMP_DIRS];	/* ... and content, see tmp_of; [0] is tmp_fd */
-	struct sandbox_held held;	/* how this process is confined to it */
-	bool folds, no_modes, no_owners;	/* see ability.c */
-	uint32_t granularity;	/* of times, ns */
-	char shown[256];	/* its path as the client gave it, escaped */
+	int tmp_fd;	       /* nodes, links, long files on their way ... */
+	int tmp_fds[TMP_DIRS]; /* ... and content, see tmp_of; [0] is tmp_fd */
+	struct sandbox_held held; /* how this process is confined to it */
+	bool folds, no_modes, no_owners; /* see ability.c */
+	uint32_t granularity;		 /* of times, ns */
+	char shown[256]; /* its path as the client gave it, escaped */
 	struct position position;
-	struct backup *backup;	/* NULL: nothing is kept */
+	struct backup *backup; /* NULL: nothing is kept */
 	struct cached_dir cache[APPLY_CACHE];
 	uint64_t clock;
 	/* staging */
-	struct map stages;	/* id -> struct stage */
+	struct map stages; /* id -> struct stage */
 	uint64_t last_stage;
-	uint64_t node;		/* number of the last node or link in tmp */
+	uint64_t node; /* number of the last node or link in tmp */
 	struct hash_state *hash, *copy_hash;
 	unsigned char *copy_bytes;
-	uint64_t current;	/* stage being filled, or 0 */
-	uint64_t keyed;		/* ... with a key, which may be another one */
+	uint64_t current; /* stage being filled, or 0 */
+	uint64_t keyed;	  /* ... with a key, which may be another one */
 	struct hash_state *keyed_hash;
 	/* what a new file in tmp/ is like */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_known;
-	unsigned tmp_mode;	/* made with this one; */
-	unsigned tmp_mode_tried;	/* this one was seen to come out right */
-	struct accounts *accounts;	/* NULL: owners are of no interest */
-	struct map owners;	/* group << 32 | id -> uint32_t local id */
+	unsigned tmp_mode;	   /* made with this one; */
+	unsigned tmp_mode_tried;   /* this one was seen to come out right */
+	struct accounts *accounts; /* NULL: owners are of no interest */
+	struct map owners;	   /* group << 32 | id -> uint32_t local id */
 	/* the open batch */
-	uint64_t batch;		/* number of it, or of the last one */
-	struct buf ops;		/* see redo.c */
+	uint64_t batch; /* number of it, or of the last one */
+	struct buf ops; /* see redo.c */
 	uint32_t op_count;
-	struct map reasons;	/* operation -> struct reason: failed in staging */
-	uint32_t unsynced;	/* staged files of the batch */
-	uint64_t staged_bytes;	/* of their content */
+	struct map reasons; /* operation -> struct reason: failed in staging */
+	uint32_t unsynced;  /* staged files of the batch */
+	uint64_t staged_bytes; /* of their content */
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
-	int kept[APPLY_FEW];	/* to be synced before those: see touched_kept */
+	int kept[APPLY_FEW]; /* to be synced before those: see touched_kept */
 	size_t kept_count;
 	bool touched_all, sync_failed;
 	struct widened *widened;
 	size_t widened_count, widened_cap;
-	struct closing *closing;	/* see commit_thread.c; NULL in its own */
+	struct closing *closing; /* see commit_thread.c; NULL in its own */
 };
 
 /* Of a subject that is a directory made by the batch itself: no number yet. */
@@ -158,10 +158,10 @@ struct apply {
 /* One noted operation, as it lies in `ops` and in the redo log. */
 struct noted {
 	struct msg_op op;
-	uint64_t tmp;		/* number in tmp/, of what is created */
-	int code;		/* known to fail (staging), or 0 */
-	uint64_t dev, ino;	/* identity of the subject, 0: unknown */
-	unsigned subject_type;	/* enum fsys_type of it, or NOTED_MADE */
+	uint64_t tmp;	       /* number in tmp/, of what is created */
+	int code;	       /* known to fail (staging), or 0 */
+	uint64_t dev, ino;     /* identity of the subject, 0: unknown */
+	unsigned subject_type; /* enum fsys_type of it, or NOTED_MADE */
 };
 
 /* open.c */
@@ -172,16 +172,20 @@ void open_release(struct apply *a);
 void ability_probe(struct apply *a);
 /* 1 the name is in the directory in exactly this spelling (always, where case
  * matters), 0 it is not. */
-int ability_spelled(const struct apply *a, int dirfd, const char *name, struct err *err);
+int ability_spelled(const struct apply *a, int dirfd, const char *name,
+		    struct err *err);
 /* Whatever the name leads to has it in this spelling; or it is free. */
-int ability_free(const struct apply *a, int dirfd, const char *name, struct err *err);
+int ability_free(const struct apply *a, int dirfd, const char *name,
+		 struct err *err);
 
 /* confine.c: the directory that holds the last component of the path, lent
  * until the next call, and that component. */
 int confine_parent(struct apply *a, const struct msg_path *p, int *dirfd,
-		   char name[PATH_NAME_MAX + 1], struct cached_dir **dir, struct err *err);
+		   char name[PATH_NAME_MAX + 1], struct cached_dir **dir,
+		   struct err *err);
 /* A directory itself (the empty path is the area's root). */
-int confine_dir(struct apply *a, enum msg_area area, struct view path, struct cached_dir **out, struct err *err);
+int confine_dir(struct apply *a, enum msg_area area, struct view path,
+		struct cached_dir **out, struct err *err);
 /* Some directory moved or went: trust no descriptor. */
 void confine_forget(struct apply *a);
 void confine_init(struct apply *a);
@@ -200,9 +204,11 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err);
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
 int stage_drop(struct apply *a, uint64_t id, struct err *err);
 /* The staged file gets its metadata; returns an enum err_code (>0) on failure. */
-int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m, struct err *err);
+int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
+		 struct err *err);
 /* Make a symbolic link or node in tmp. */
-int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp, struct err *err);
+int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
+		  struct err *err);
 void stage_name(uint64_t tmp, char out[32]);
 /* The directory it lies in.  Not the same one for all, or the thread that names
  * the files of a batch and the one that stages the next wait for each other. */
@@ -213,26 +219,30 @@ int stage_sweep(struct apply *a, uint64_t batch, struct err *err);
 void stage_release(struct apply *a);
 /* It went wrong: `code` (of either sign) and `text` are what the operation that
  * wants it fails with. */
-void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code, const char *text);
+void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
+		 const char *text);
 /* a->copy_bytes has COPY_BYTES. */
 int copy_room(struct apply *a, struct err *err);
 
 /* keyed.c */
 /* Its name in tmp/: under its key until it is complete, then its number. */
 void keyed_name(const struct stage *s, uint64_t id, char out[STAGE_NAME]);
-int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m, struct err *err);
+int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m,
+		struct err *err);
 /* HAVE: what came of this file in an earlier session. */
 int keyed_offer(struct apply *a, struct stage *s, uint64_t id, struct err *err);
 int stage_keep(struct apply *a, const struct msg_keep *m, struct err *err);
-void keyed_complete(struct apply *a, struct stage *s, uint64_t id, struct err *err);
+void keyed_complete(struct apply *a, struct stage *s, uint64_t id,
+		    struct err *err);
 
 /* owner.c */
 int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err);
 /* Owner, mode and mtime of an object, in that order; uid and gid are those of
  * this machine (owner_map, when the operation was noted: after a crash the
  * names are gone). */
-int owner_meta(const struct apply *a, int dirfd, const char *name, enum fsys_type type,
-	       const struct msg_meta *m, const struct fsys_stat *now, struct err *err);
+int owner_meta(const struct apply *a, int dirfd, const char *name,
+	       enum fsys_type type, const struct msg_meta *m,
+	       const struct fsys_stat *now, struct err *err);
 uint32_t owner_map(struct apply *a, bool group, uint32_t id);
 
 /* commit.c */
@@ -268,15 +278,18 @@ int redo_put(struct buf *b, const struct noted *n, struct err *err);
 int redo_get(struct view *v, struct noted *n, struct err *err);
 int redo_write(struct apply *a, struct err *err);
 /* 1: a valid log that is not done yet was read into a->ops. */
-int redo_read(struct apply *a, struct origin *from, uint64_t *batch, struct backup **backup, struct err *err);
+int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
+	      struct backup **backup, struct err *err);
 
 /* position.c */
 int position_read(struct apply *a, struct err *err);
-int position_write(struct apply *a, const struct origin *from, uint64_t batch, struct err *err);
+int position_write(struct apply *a, const struct origin *from, uint64_t batch,
+		   struct err *err);
 
 /* backup.c */
 /* NULL in *out for an empty path. */
-int backup_new(struct backup **out, struct view dir, struct view suffix, struct err *err);
+int backup_new(struct backup **out, struct view dir, struct view suffix,
+	       struct err *err);
 void backup_free(struct backup *b);
 /* Is this path in the directory of DEST in which backups lie?  That is neither
  * listed nor written to. */
@@ -285,14 +298,16 @@ bool backup_holds(const struct apply *a, struct view path);
 int backup_parked(struct apply *a, const struct msg_op *op, struct err *err);
 /* Before what is at `name`, of path p, is replaced: it is kept, unless it is a
  * directory or nothing is to be kept.  Without hard links the name is free then. */
-int backup_keep(struct apply *a, const struct msg_path *p, int dirfd, const char *name,
-		const struct fsys_stat *st, struct err *err);
+int backup_keep(struct apply *a, const struct msg_path *p, int dirfd,
+		const char *name, const struct fsys_stat *st, struct err *err);
 /* The same, and the name is free. */
-int backup_unlink(struct apply *a, const struct msg_path *p, int dirfd, const char *name,
-		  const struct fsys_stat *st, struct err *err);
+int backup_unlink(struct apply *a, const struct msg_path *p, int dirfd,
+		  const char *name, const struct fsys_stat *st,
+		  struct err *err);
 
 /* execute.c */
-int execute(struct apply *a, const struct noted *n, bool replay, struct err *err);
+int execute(struct apply *a, const struct noted *n, bool replay,
+	    struct err *err);
 
 /* sign.c */
 int sign_send(struct apply *a, const struct msg_sign *m, struct err *err);
@@ -304,7 +319,8 @@ int merge_back(struct apply *a, const struct msg_op *op, struct err *err);
 
 /* touched.c */
 void touched_dir(struct apply *a, struct cached_dir *dir, int dirfd);
-void touched_name(struct apply *a, int dirfd, const char *name, enum fsys_type type);
+void touched_name(struct apply *a, int dirfd, const char *name,
+		  enum fsys_type type);
 /* A directory of backups: durable before any name that was taken away. */
 void touched_kept(struct apply *a, int dirfd);
 int touched_sync(struct apply *a, struct err *err);
@@ -315,9 +331,12 @@ int list_send(struct apply *a, const struct msg_list *m, struct err *err);
 
 /* serve.c: frames out; flushes when much is waiting. */
 int serve_flush(struct apply *a, size_t keep, struct err *err);
-int serve_fail(struct apply *a, uint32_t index, int code, int sys, const char *text, struct err *err);
-int serve_number(struct apply *a, enum msg_type type, uint64_t n, struct err *err);
+int serve_fail(struct apply *a, uint32_t index, int code, int sys,
+	       const char *text, struct err *err);
+int serve_number(struct apply *a, enum msg_type type, uint64_t n,
+		 struct err *err);
 /* `bytes` more were read without a word to the client: a PING now and then. */
-int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent, struct err *err);
+int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
+		struct err *err);
 
 #endif

@@ -15,7 +15,7 @@
 #include "apply_local.h"
 
 #define TRIES 10000u		/* names for what is kept under one path */
-#define PARKED_BYTES (4u << 20)	/* of paths that are remembered */
+#define PARKED_BYTES (4u << 20) /* of paths that are remembered */
 
 /* Where an entry of the limbo was before. */
 struct parked {
@@ -171,7 +171,8 @@ static int step(struct apply *a, int dir, struct view name, unsigned tries,
 			break;
 	}
 	if (fd < 0 && (err->sys == ENOTDIR || err->sys == ELOOP))
-		return err_set(err, ERR_DENIED, "something is in the way there");
+		return err_set(err, ERR_DENIED,
+			       "something is in the way there");
 	if (fd >= 0 || err->sys != ENOENT)
 		return fd;
 	if (fsys_mkdir(dir, to, 0700, err) < 0)
@@ -280,7 +281,7 @@ int backup_keep(struct apply *a, const struct msg_path *p, int from,
 	if (r < 0) {
 		struct err why = *err;
 
-		err_set(err, (enum err_code)-why.code,
+		err_set(err, (enum err_code) - why.code,
 			"it cannot be kept in --backup-dir: %.800s", why.msg);
 		err->sys = why.sys;
 		return err->code;

@@ -50,8 +50,8 @@ int commit_note(struct apply *a, const struct msg_op *op, struct err *err)
 	} else if (op->type == MSG_SYMLINK || op->type == MSG_NODE) {
 		r = stage_special(a, &n.op, &n.tmp, err);
 	}
-	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
-		      err_class(r) == ERR_CLASS_FATAL))
+	if (r < 0 &&
+	    (err_class(r) == ERR_CLASS_DROP || err_class(r) == ERR_CLASS_FATAL))
 		return r;
 	if (r < 0) {
 		n.code = -r;
@@ -199,8 +199,7 @@ int commit_replay(struct apply *a, struct err *err)
 	if (r <= 0)
 		return r;
 	a->batch = batch;
-	log_line(a->log, LOG_WARN,
-		 "finishing a batch that was interrupted");
+	log_line(a->log, LOG_WARN, "finishing a batch that was interrupted");
 	a->backup = its;
 	r = finish(a, &from, true, err);
 	a->backup = mine;
@@ -208,6 +207,5 @@ int commit_replay(struct apply *a, struct err *err)
 	buf_clear(&a->ops);
 	a->op_count = 0;
 	a->batch = 0;
-	return r < 0 ? told(err, "an interrupted batch cannot be finished")
-		     : 0;
+	return r < 0 ? told(err, "an interrupted batch cannot be finished") : 0;
 }

@@ -14,7 +14,7 @@
 #include "apply_local.h"
 #include "snapsync/thread.h"
 
-#define LARGE_OPS 128u		/* from here on a thread is worth it */
+#define LARGE_OPS 128u /* from here on a thread is worth it */
 #define LARGE_BYTES (4u << 20)
 #define ANSWER_BYTES (96u << 20)
 
@@ -23,7 +23,7 @@ struct closing {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool done;		/* under lock */
-	bool running, threaded;	/* of the session */
+	bool running, threaded; /* of the session */
 	int code;
 	struct err err;
 };
@@ -159,8 +159,7 @@ int commit_poll(struct apply *a, struct err *err)
 
 int commit_start(struct apply *a, struct err *err)
 {
-	bool large = a->op_count >= LARGE_OPS ||
-		     a->staged_bytes >= LARGE_BYTES;
+	bool large = a->op_count >= LARGE_OPS || a->staged_bytes >= LARGE_BYTES;
 	struct closing *c;
 	struct pulse *p;
 	int r = commit_wait(a, err);
@@ -173,8 +172,7 @@ int commit_start(struct apply *a, struct err *err)
 	hand_over(a, &c->own);
 	c->done = false;
 	c->running = true;
-	c->threaded = large &&
-		      thread_start(&c->thread, work, c);
+	c->threaded = large && thread_start(&c->thread, work, c);
 	if (c->threaded)
 		return 0;
 	p = pulse_begin(a);

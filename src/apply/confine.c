@@ -38,8 +38,7 @@ static bool is_above(const struct cached_dir *c, enum msg_area area,
 		     struct view path)
 {
 	if (c->fd < 0 || c->area != area || c->path.len > path.len ||
-	    (c->path.len &&
-	     memcmp(c->path.data, path.p, c->path.len) != 0))
+	    (c->path.len && memcmp(c->path.data, path.p, c->path.len) != 0))
 		return false;
 	return c->path.len == path.len || c->path.len == 0 ||
 	       path.p[c->path.len] == '/';
@@ -69,8 +68,8 @@ static struct cached_dir *keep(struct apply *a, enum msg_area area,
 	size_t i;
 
 	for (i = 1; i < APPLY_CACHE; i++)
-		if (a->cache[i].fd < 0 || (c->fd >= 0 &&
-					   a->cache[i].used < c->used))
+		if (a->cache[i].fd < 0 ||
+		    (c->fd >= 0 && a->cache[i].used < c->used))
 			c = &a->cache[i];
 	fsys_close(c->fd);
 	c->fd = -1;
@@ -112,8 +111,9 @@ int confine_dir(struct apply *a, enum msg_area area, struct view path,
 	int fd;
 
 	if (!c || c->path.len < path.len) {
-		int from = c ? c->fd
-			     : area == MSG_LIMBO ? a->limbo_fd : a->dest_fd;
+		int from = c		       ? c->fd
+			   : area == MSG_LIMBO ? a->limbo_fd
+					       : a->dest_fd;
 
 		if (c)
 			view_bytes(&rest, c->path.len + (c->path.len != 0));

@@ -9,7 +9,7 @@
 
 /* Where an operation happens. */
 struct spot {
-	int fd;			/* of the parent, lent */
+	int fd; /* of the parent, lent */
 	struct cached_dir *dir;
 	char name[PATH_NAME_MAX + 1];
 };
@@ -146,7 +146,7 @@ static int move_here(struct apply *a, const struct noted *n, struct spot *from,
 		return r;
 	if (r > 0 && there.dev == st->dev && there.ino == st->ino &&
 	    (st->type == FSYS_DIR || st->nlink == 1))
-		r = 0;	/* just another spelling of its name */
+		r = 0; /* just another spelling of its name */
 	else if (r > 0 && ability_free(a, to->fd, to->name, err) < 0)
 		return err->code;
 	/* Renaming one link of an inode over another does nothing at all. */
@@ -238,7 +238,7 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 	fsys_unlink(a->tmp_fd, "link", err);
 	r = fsys_link(from.fd, from.name, a->tmp_fd, "link", err);
 	if (r < 0)
-		return err_sys(err, (enum err_code)-r, err->sys,
+		return err_sys(err, (enum err_code) - r, err->sys,
 			       "a hard link cannot be made there");
 	if (r == 0)
 		r = new_spot_of(a, &n->op.path, &to, err);
@@ -316,8 +316,7 @@ static int set_meta(struct apply *a, const struct noted *n, struct err *err)
 		r = err_set(err, ERR_EXISTS,
 			    "something else is under this name");
 	if (r == 0)
-		r = owner_meta(a, s.fd, s.name, st.type, &n->op.meta, &st,
-			       err);
+		r = owner_meta(a, s.fd, s.name, st.type, &n->op.meta, &st, err);
 	if (r == 0) {
 		if (st.type == FSYS_DIR)
 			confine_keep(a, st.dev, st.ino);
@@ -332,20 +331,13 @@ static int once(struct apply *a, const struct noted *n, bool replay,
 	switch (n->op.type) {
 	case MSG_PLACE:
 	case MSG_SYMLINK:
-	case MSG_NODE:
-		return place(a, n, replay, err);
-	case MSG_MKDIR:
-		return make_dir(a, n, err);
-	case MSG_MOVE:
-		return move(a, n, replay, err);
-	case MSG_LINK:
-		return link_name(a, n, replay, err);
-	case MSG_REMOVE:
-		return remove_name(a, n, replay, err);
-	case MSG_META:
-		return set_meta(a, n, err);
-	default:
-		return err_set(err, ERR_PROTOCOL, "not an operation");
+	case MSG_NODE: return place(a, n, replay, err);
+	case MSG_MKDIR: return make_dir(a, n, err);
+	case MSG_MOVE: return move(a, n, replay, err);
+	case MSG_LINK: return link_name(a, n, replay, err);
+	case MSG_REMOVE: return remove_name(a, n, replay, err);
+	case MSG_META: return set_meta(a, n, err);
+	default: return err_set(err, ERR_PROTOCOL, "not an operation");
 	}
 }
 

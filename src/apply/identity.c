@@ -13,9 +13,9 @@
 
 struct relocation {
 	enum msg_area to_area, from_area;
-	struct view to, from;	/* lent from the old operations */
-	bool made;		/* MKDIR: nothing was there before */
-	uint64_t tmp;		/* PLACE, SYMLINK, NODE: what comes there; or 0 */
+	struct view to, from; /* lent from the old operations */
+	bool made;	      /* MKDIR: nothing was there before */
+	uint64_t tmp;	      /* PLACE, SYMLINK, NODE: what comes there; or 0 */
 };
 
 struct trace {
@@ -65,8 +65,8 @@ static bool trace_back(const struct trace *t, enum msg_area *area,
 
 static void look(struct apply *a, const struct trace *t, struct noted *n)
 {
-	const struct msg_path *from =
-		n->op.type == MSG_REMOVE ? &n->op.path : &n->op.from;
+	const struct msg_path *from = n->op.type == MSG_REMOVE ? &n->op.path
+							       : &n->op.from;
 	struct msg_path was = *from;
 	char name[PATH_NAME_MAX + 1];
 	struct fsys_stat st;
@@ -84,8 +84,8 @@ static void look(struct apply *a, const struct trace *t, struct noted *n)
 			stage_name(tmp, name);
 			dirfd = tmp_of(a, tmp);
 		}
-		if ((tmp || confine_parent(a, &was, &dirfd, name, NULL,
-					   &err) == 0) &&
+		if ((tmp ||
+		     confine_parent(a, &was, &dirfd, name, NULL, &err) == 0) &&
 		    fsys_stat(dirfd, name, &st, &err) == 0) {
 			n->dev = st.dev;
 			n->ino = st.ino;
@@ -131,8 +131,7 @@ int identity_fill(struct apply *a, struct err *err)
 		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
 		    n.op.type == MSG_REMOVE)
 			look(a, &t, &n);
-		if (n.op.type != MSG_REMOVE && n.op.type != MSG_META &&
-		    !n.code)
+		if (n.op.type != MSG_REMOVE && n.op.type != MSG_META && !n.code)
 			r = remember(&t, &n, err);
 		if (r == 0)
 			r = redo_put(&filled, &n, err);

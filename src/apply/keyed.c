@@ -61,10 +61,9 @@ static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
 	while (r == 0 && at < size) {
 		uint64_t left = size - at;
 
-		n = fsys_pread_full(s->fd, a->copy_bytes,
-				    left < COPY_BYTES ? (size_t)left
-						      : COPY_BYTES,
-				    at, err);
+		n = fsys_pread_full(
+			s->fd, a->copy_bytes,
+			left < COPY_BYTES ? (size_t)left : COPY_BYTES, at, err);
 		if (n <= 0)
 			break;
 		hash_update(a->keyed_hash, a->copy_bytes, (size_t)n);
@@ -79,8 +78,7 @@ static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
 	return r;
 }
 
-int keyed_offer(struct apply *a, struct stage *s, uint64_t id,
-		struct err *err)
+int keyed_offer(struct apply *a, struct stage *s, uint64_t id, struct err *err)
 {
 	struct msg_have m = {.id = id};
 	struct frame_mark mark = {0};

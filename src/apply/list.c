@@ -9,19 +9,19 @@
 
 #include "apply_local.h"
 
-#define FRAME_ITEMS (128u << 10)	/* bytes of items that close a frame */
-#define OUT_WAITING (1u << 20)		/* bytes that may wait to be sent */
+#define FRAME_ITEMS (128u << 10) /* bytes of items that close a frame */
+#define OUT_WAITING (1u << 20)	 /* bytes that may wait to be sent */
 
 struct listing {
 	struct apply *a;
 	uint32_t flags;
-	char **todo;		/* relative paths */
+	char **todo; /* relative paths */
 	size_t todos, cap;
 	struct buf items;
 	uint32_t count;
 	uint64_t total;
-	uint64_t silent;	/* bytes read without a word to the client */
-	char *target;		/* MSG_LINK_MAX + 1 bytes */
+	uint64_t silent; /* bytes read without a word to the client */
+	char *target;	 /* MSG_LINK_MAX + 1 bytes */
 };
 
 static int send_items(struct listing *l, const char *dir, uint32_t flags,
@@ -49,8 +49,8 @@ static int push(struct listing *l, const char *dir, const char *name,
 	char *path;
 	int r;
 
-	r = vec_grow((void **)&l->todo, &l->cap, l->todos + 1,
-		     sizeof(*l->todo), err);
+	r = vec_grow((void **)&l->todo, &l->cap, l->todos + 1, sizeof(*l->todo),
+		     err);
 	if (r < 0)
 		return r;
 	path = malloc(len);
@@ -152,22 +152,20 @@ static int list_one(struct listing *l, const char *dir, struct err *err)
 	fd = r < 0 ? r : fsys_open_dir(c->fd, ".", true, err);
 	r = fd < 0 ? fd : fsys_list_open(fd, &list, err);
 	if (r < 0)
-		return send_items(l, dir,
-				  MSG_LISTING_LAST | MSG_LISTING_UNREADABLE,
-				  err);
+		return send_items(
+			l, dir, MSG_LISTING_LAST | MSG_LISTING_UNREADABLE, err);
 	while ((r = fsys_list_next(list, &name, &ino, &type, err)) > 0) {
 		r = add_item(l, fsys_list_fd(list), dir, name, err);
 		if (r < 0)
 			break;
 	}
 	fsys_list_close(list);
-	if (r < 0 && (err_class(r) == ERR_CLASS_FATAL ||
-		      err_class(r) == ERR_CLASS_DROP))
+	if (r < 0 &&
+	    (err_class(r) == ERR_CLASS_FATAL || err_class(r) == ERR_CLASS_DROP))
 		return r;
-	return send_items(l, dir,
-			  MSG_LISTING_LAST |
-				  (r < 0 ? MSG_LISTING_UNREADABLE : 0),
-			  err);
+	return send_items(
+		l, dir, MSG_LISTING_LAST | (r < 0 ? MSG_LISTING_UNREADABLE : 0),
+		err);
 }
 
 int list_send(struct apply *a, const struct msg_list *m, struct err *err)

@@ -51,9 +51,10 @@ static int merge_one(struct apply *a, int from, int to, const char *name,
 		return r;
 	if (here.type != FSYS_DIR || there.type != FSYS_DIR ||
 	    depth == MERGE_DEPTH)
-		return err_set(err, ERR_NOT_EMPTY,
-			       "it holds files that are not part of the mirror, "
-			       "and others have their names by now");
+		return err_set(
+			err, ERR_NOT_EMPTY,
+			"it holds files that are not part of the mirror, "
+			"and others have their names by now");
 	down_from = fsys_open_dir(from, name, true, err);
 	if (down_from < 0)
 		return down_from;

@@ -178,8 +178,8 @@ static bool worth_keeping(int dir, const char *name)
 
 	return strncmp(name, STAGE_KEPT, strlen(STAGE_KEPT)) == 0 &&
 	       fsys_stat(dir, name, &st, &ignored) == 0 &&
-	       st.mtime.s > clock_real() / CLOCK_SECOND -
-				    STAGE_KEPT_DAYS * 86400;
+	       st.mtime.s >
+		       clock_real() / CLOCK_SECOND - STAGE_KEPT_DAYS * 86400;
 }
 
 /* Else what lies in tmp/ is nobody's any more. */

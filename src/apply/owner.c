@@ -26,8 +26,7 @@ int owner_learn(struct apply *a, const struct msg_owner *m, struct err *err)
 
 uint32_t owner_map(struct apply *a, bool group, uint32_t id)
 {
-	uint32_t *local =
-		map_get_u64(&a->owners, (uint64_t)group << 32 | id);
+	uint32_t *local = map_get_u64(&a->owners, (uint64_t)group << 32 | id);
 
 	return local ? *local : id;
 }
@@ -43,7 +42,7 @@ static int give(int dirfd, const char *name, const struct msg_meta *m,
 		return 1;
 	if (geteuid() == 0)
 		return fsys_chown(dirfd, name, uid, gid, err) < 0 ? err->code
-								   : 1;
+								  : 1;
 	if (now->gid != gid &&
 	    fsys_chown(dirfd, name, UINT32_MAX, gid, err) == 0)
 		return now->uid == uid;

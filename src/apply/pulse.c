@@ -10,7 +10,7 @@
 #include "snapsync/clock.h"
 #include "snapsync/thread.h"
 
-#define STEP_MAX (5 * CLOCK_SECOND)	/* of silence */
+#define STEP_MAX (5 * CLOCK_SECOND) /* of silence */
 
 struct pulse {
 	struct apply *a;
@@ -18,7 +18,7 @@ struct pulse {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t over;
-	bool stop;		/* under lock */
+	bool stop; /* under lock */
 };
 
 /* false: it is over; true: it is not after so long a time. */

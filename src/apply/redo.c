@@ -31,10 +31,11 @@
 
 #include "apply_local.h"
 
-#define REDO_HEADER_1 44u	/* of version 1 */
+#define REDO_HEADER_1 44u /* of version 1 */
 #define REDO_HEADER 52u
-#define REDO_MAX (REDO_HEADER + APPLY_OPS_BYTES + 8u + PATH_BYTES_MAX + \
-		  PATH_NAME_MAX + HASH_SIZE)
+#define REDO_MAX                                                               \
+	(REDO_HEADER + APPLY_OPS_BYTES + 8u + PATH_BYTES_MAX + PATH_NAME_MAX + \
+	 HASH_SIZE)
 
 static const char magic[8] = {'S', 'N', 'P', 'S', 'R', 'E', 'D', 'O'};
 

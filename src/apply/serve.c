@@ -10,7 +10,7 @@
 #define OUT_BYTES (4u * (MSG_PAYLOAD_MAX + FRAME_HEADER))
 #define READ_BYTES (256u << 10)
 #define CREDIT_STEP (256u << 10)
-#define ALIVE_BYTES (64u << 20)	/* read in silence at most */
+#define ALIVE_BYTES (64u << 20) /* read in silence at most */
 #define COMMIT_LOOK_MS 2	/* how often a commit under way is looked at */
 
 /* Until the link is ready, or the client has been silent for too long. */
@@ -78,8 +78,10 @@ int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
 int serve_fail(struct apply *a, uint32_t index, int code, int sys,
 	       const char *text, struct err *err)
 {
-	struct msg_fail m = {.batch = a->batch, .index = index,
-			     .code = (unsigned)code, .sys = (uint32_t)sys};
+	struct msg_fail m = {.batch = a->batch,
+			     .index = index,
+			     .code = (unsigned)code,
+			     .sys = (uint32_t)sys};
 	struct frame_mark mark = {0};
 	int r = serve_flush(a, MSG_PAYLOAD_MAX, err);
 
@@ -194,8 +196,7 @@ static int greet(struct apply *a, const struct frame *f, struct err *err)
 	return r < 0 ? r : note(a, err);
 }
 
-static int take_content(struct apply *a, const struct frame *f,
-			struct err *err)
+static int take_content(struct apply *a, const struct frame *f, struct err *err)
 {
 	union {
 		struct msg_stage stage;
@@ -242,8 +243,7 @@ static int take_content(struct apply *a, const struct frame *f,
 	case MSG_STAGE_DROP:
 		r = msg_get_number(f->payload, &m.id, err);
 		return r < 0 ? r : stage_drop(a, m.id, err);
-	default:
-		break;
+	default: break;
 	}
 	return err_set(err, ERR_PROTOCOL, "a message that was not negotiated");
 }
@@ -267,8 +267,7 @@ static int take_batch(struct apply *a, const struct frame *f, struct err *err)
 	return r < 0 ? r : commit_note(a, &op, err);
 }
 
-static int take_frame(struct apply *a, const struct frame *f,
-		      struct err *err)
+static int take_frame(struct apply *a, const struct frame *f, struct err *err)
 {
 	const struct msg_row *row = msg_row(f->type);
 	struct msg_owner owner;
@@ -277,8 +276,7 @@ static int take_frame(struct apply *a, const struct frame *f,
 	int r;
 
 	if (!(row->states & a->state))
-		return err_set(err, ERR_PROTOCOL, "%s out of order",
-			       row->name);
+		return err_set(err, ERR_PROTOCOL, "%s out of order", row->name);
 	if (row->changes && (a->dry || a->o->read_only))
 		return err_set(err, ERR_DENIED,
 			       "this session may not change anything");
@@ -287,16 +285,12 @@ static int take_frame(struct apply *a, const struct frame *f,
 	if (f->type >= MSG_STAGE)
 		return take_content(a, f, err);
 	switch (f->type) {
-	case MSG_HELLO:
-		return greet(a, f, err);
+	case MSG_HELLO: return greet(a, f, err);
 	case MSG_PING:
 		r = msg_get_number(f->payload, &n, err);
 		return r < 0 ? r : serve_number(a, MSG_PONG, n, err);
-	case MSG_PONG:
-		return msg_get_number(f->payload, &n, err);
-	case MSG_BYE:
-		a->bye = true;
-		return commit_wait(a, err);
+	case MSG_PONG: return msg_get_number(f->payload, &n, err);
+	case MSG_BYE: a->bye = true; return commit_wait(a, err);
 	case MSG_OWNER:
 		r = msg_get_owner(f->payload, &owner, err);
 		return r < 0 ? r : owner_learn(a, &owner, err);
@@ -306,8 +300,7 @@ static int take_frame(struct apply *a, const struct frame *f,
 			r = commit_wait(a, err);
 		return r < 0 ? r : list_send(a, &list, err);
 	default:
-		return err_set(err, ERR_PROTOCOL, "%s out of order",
-			       row->name);
+		return err_set(err, ERR_PROTOCOL, "%s out of order", row->name);
 	}
 }
 

@@ -7,7 +7,7 @@
 #include "snapsync/chunker.h"
 
 #define SIGN_BYTES (2u * CHUNK_MAX)
-#define SIGN_CHUNKS 8192u	/* in one frame */
+#define SIGN_CHUNKS 8192u /* in one frame */
 
 struct signing {
 	struct apply *a;
@@ -15,7 +15,7 @@ struct signing {
 	struct chunker chunker;
 	struct chunk_size size;
 	struct hash_state *hash;
-	unsigned char *bytes;	/* SIGN_BYTES */
+	unsigned char *bytes; /* SIGN_BYTES */
 	size_t filled;
 	uint64_t silent;
 	struct buf chunks;
@@ -45,8 +45,8 @@ static int cut(struct signing *s, bool last, struct err *err)
 	struct hash hash;
 	int r = 0;
 
-	while (r == 0 && (s->filled - at >= s->size.max ||
-			  (last && at < s->filled))) {
+	while (r == 0 &&
+	       (s->filled - at >= s->size.max || (last && at < s->filled))) {
 		n = chunker_cut(&s->chunker, &s->size, s->bytes + at,
 				s->filled - at);
 		hash = hash_of(s->bytes + at, n, seed);
@@ -73,8 +73,7 @@ static int read_all(struct signing *s, int fd, struct err *err)
 		size_t room = SIGN_BYTES - s->filled;
 
 		n = fsys_pread_full(fd, s->bytes + s->filled,
-				    left < room ? (size_t)left : room, at,
-				    err);
+				    left < room ? (size_t)left : room, at, err);
 		if (n <= 0)
 			return n < 0 ? (int)n
 				     : err_set(err, ERR_VANISHED, "shorter");

@@ -12,9 +12,9 @@
 
 #include "apply_local.h"
 
-#define COPY_STEP (64u << 20)	/* copied by one call */
-#define FLUSH_EARLY (128u << 10)	/* bytes: worth a write of its own */
-#define FLUSH_STEP (16u << 20)	/* bytes of a long file, the same */
+#define COPY_STEP (64u << 20)	 /* copied by one call */
+#define FLUSH_EARLY (128u << 10) /* bytes: worth a write of its own */
+#define FLUSH_STEP (16u << 20)	 /* bytes of a long file, the same */
 #define NODE_BIT (UINT64_C(1) << 63)
 
 void stage_name(uint64_t tmp, char out[32])
@@ -92,8 +92,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	struct stage *s;
 	int r = 0;
 
-	if (m->id <= a->last_stage || m->id & NODE_BIT ||
-	    m->size > INT64_MAX ||
+	if (m->id <= a->last_stage || m->id & NODE_BIT || m->size > INT64_MAX ||
 	    (a->current && !m->keyed) ||
 	    (m->keyed && !(a->features & MSG_FEATURE_KEEP)))
 		return err_set(err, ERR_PROTOCOL, "STAGE out of order");
@@ -296,7 +295,8 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		return 0;
 	if (r == -ERR_MEMORY)
 		return r;
-	stage_spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH, err->msg);
+	stage_spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH,
+		    err->msg);
 	return s->code == ERR_NO_SPACE
 		       ? 0
 		       : tell_need(a, m->id, at, m->length, err);
@@ -318,7 +318,7 @@ int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 	hash = hash_digest(hash_of_stage(a, s));
 	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
 		stage_spoil(a, s, m->id, ERR_MISMATCH,
-		      "the content did not arrive as it was sent");
+			    "the content did not arrive as it was sent");
 		return tell_need(a, m->id, 0, s->size, err);
 	}
 	if (s->keyed)
@@ -345,8 +345,8 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		 struct err *err)
 {
 	struct stage *s = map_get_u64(&a->stages, id);
-	struct fsys_stat now = {.uid = a->tmp_uid, .gid = a->tmp_gid,
-				.mode = UINT32_MAX};
+	struct fsys_stat now = {
+		.uid = a->tmp_uid, .gid = a->tmp_gid, .mode = UINT32_MAX};
 	bool plain;
 	char name[32];
 	int r;
@@ -366,8 +366,7 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		if (r == 0 || a->no_modes)
 			r = fsys_fset_mtime(s->fd, m->mtime, err);
 	} else {
-		r = owner_meta(a, tmp_of(a, id), name, FSYS_FILE, m, &now,
-			       err);
+		r = owner_meta(a, tmp_of(a, id), name, FSYS_FILE, m, &now, err);
 	}
 	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
@@ -395,7 +394,7 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 			 (const char *)op->target.p);
 		r = fsys_symlink(target, a->tmp_fd, name, err);
 		if (r < 0)
-			return err_sys(err, (enum err_code)-r, err->sys,
+			return err_sys(err, (enum err_code) - r, err->sys,
 				       "a symbolic link cannot be made there");
 	} else {
 		r = fsys_mknod(a->tmp_fd, name, op->meta.type, 0600,

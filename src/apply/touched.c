@@ -40,8 +40,7 @@ static int sync_kept(struct apply *a, struct err *err)
 
 static int sync_each(struct apply *a, struct err *err)
 {
-	return sync_list(a->touched, &a->touched_count, sync_kept(a, err),
-			 err);
+	return sync_list(a->touched, &a->touched_count, sync_kept(a, err), err);
 }
 
 static void add(struct apply *a, int fd, const struct err *why)

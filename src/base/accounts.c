@@ -158,7 +158,7 @@ static int ask(struct accounts *n, struct lookup *l, struct err *err)
 }
 
 int accounts_id(struct accounts *n, bool group, const char *name, uint32_t *id,
-	     struct err *err)
+		struct err *err)
 {
 	struct lookup l;
 	int r;
@@ -176,7 +176,7 @@ int accounts_id(struct accounts *n, bool group, const char *name, uint32_t *id,
 }
 
 int accounts_name(struct accounts *n, bool group, uint32_t id,
-	       char out[ACCOUNTS_NAME + 1], struct err *err)
+		  char out[ACCOUNTS_NAME + 1], struct err *err)
 {
 	struct lookup l;
 	int r;

@@ -27,9 +27,10 @@ int buf_reserve(struct buf *b, size_t more, struct err *err)
 	unsigned char *p;
 
 	if (more > b->max || b->len > b->max - more)
-		return err_set(err, ERR_MEMORY,
-			       "a buffer would grow over its limit of %zu bytes",
-			       b->max);
+		return err_set(
+			err, ERR_MEMORY,
+			"a buffer would grow over its limit of %zu bytes",
+			b->max);
 	if (b->cap - b->len >= more)
 		return 0;
 	while (cap - b->len < more)

@@ -46,8 +46,8 @@ static const struct err_row *row_of(int code)
 	return code < ERR_CODES ? &rows[code] : &rows[ERR_PROTOCOL];
 }
 
-static int record(struct err *err, enum err_code code, int sys,
-		  const char *fmt, va_list ap)
+static int record(struct err *err, enum err_code code, int sys, const char *fmt,
+		  va_list ap)
 {
 	size_t used;
 	int n;
@@ -91,42 +91,32 @@ enum err_code err_from_errno(int sys)
 	switch (sys) {
 	case EACCES:
 	case EPERM:
-	case EROFS:
-		return ERR_DENIED;
+	case EROFS: return ERR_DENIED;
 	case ENOENT:
 	case ESTALE:
 	case ENOTDIR:
-	case ELOOP:
-		return ERR_VANISHED;
+	case ELOOP: return ERR_VANISHED;
 	case EEXIST:
-	case EISDIR:
-		return ERR_EXISTS;
+	case EISDIR: return ERR_EXISTS;
 #if ENOTEMPTY != EEXIST
-	case ENOTEMPTY:
-		return ERR_NOT_EMPTY;
+	case ENOTEMPTY: return ERR_NOT_EMPTY;
 #endif
 	case ENOSPC:
 	case EDQUOT:
-	case EFBIG:
-		return ERR_NO_SPACE;
+	case EFBIG: return ERR_NO_SPACE;
 	case ENAMETOOLONG:
 	case EILSEQ:
-	case EINVAL:
-		return ERR_NAME;
+	case EINVAL: return ERR_NAME;
 	case EMLINK:
 	case ENOSYS:
 	case EOPNOTSUPP:
-	case EXDEV:
-		return ERR_UNSUPPORTED;
-	case ENOMEM:
-		return ERR_MEMORY;
+	case EXDEV: return ERR_UNSUPPORTED;
+	case ENOMEM: return ERR_MEMORY;
 	case EBUSY:
 	case ETXTBSY:
 	case EMFILE:
-	case ENFILE:
-		return ERR_BUSY;
-	default:
-		return ERR_IO;
+	case ENFILE: return ERR_BUSY;
+	default: return ERR_IO;
 	}
 }
 

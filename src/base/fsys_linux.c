@@ -135,6 +135,7 @@ dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in)
 
 enum fsys_type fsys_dirent_type(const struct dirent *e)
 {
-	return e->d_type == DT_UNKNOWN ? FSYS_NONE
-				       : fsys_type_of((mode_t)DTTOIF(e->d_type));
+	return e->d_type == DT_UNKNOWN
+		       ? FSYS_NONE
+		       : fsys_type_of((mode_t)DTTOIF(e->d_type));
 }

@@ -18,6 +18,7 @@ dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in);
 enum fsys_type fsys_dirent_type(const struct dirent *e);
 
 /* By reading and writing. */
-ssize_t fsys_copy_plain(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
+ssize_t fsys_copy_plain(int from, uint64_t from_at, int to, uint64_t to_at,
+			size_t len, struct err *err);
 
 #endif

@@ -76,22 +76,14 @@ void fsys_close(int fd)
 enum fsys_type fsys_type_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return FSYS_FILE;
-	case S_IFDIR:
-		return FSYS_DIR;
-	case S_IFLNK:
-		return FSYS_SYMLINK;
-	case S_IFIFO:
-		return FSYS_FIFO;
-	case S_IFSOCK:
-		return FSYS_SOCKET;
-	case S_IFCHR:
-		return FSYS_CHAR;
-	case S_IFBLK:
-		return FSYS_BLOCK;
-	default:
-		return FSYS_NONE;
+	case S_IFREG: return FSYS_FILE;
+	case S_IFDIR: return FSYS_DIR;
+	case S_IFLNK: return FSYS_SYMLINK;
+	case S_IFIFO: return FSYS_FIFO;
+	case S_IFSOCK: return FSYS_SOCKET;
+	case S_IFCHR: return FSYS_CHAR;
+	case S_IFBLK: return FSYS_BLOCK;
+	default: return FSYS_NONE;
 	}
 }
 

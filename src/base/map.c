@@ -6,8 +6,8 @@
 #include "snapsync/hash.h"
 
 struct slot {
-	uint64_t hash;		/* 0: free */
-	uint64_t len;		/* bytes in the key */
+	uint64_t hash; /* 0: free */
+	uint64_t len;  /* bytes in the key */
 	union {
 		unsigned char small[8];
 		unsigned char *big;
@@ -69,9 +69,9 @@ static struct slot *find(const struct map *m, uint64_t hash, const void *key,
 	for (;; i = (i + 1) & (m->cap - 1)) {
 		struct slot *s = slot_at(m, i);
 
-		if (!s->hash || (s->hash == hash && s->len == len &&
-				 (len == 0 ||
-				  memcmp(key_of(s), key, len) == 0)))
+		if (!s->hash ||
+		    (s->hash == hash && s->len == len &&
+		     (len == 0 || memcmp(key_of(s), key, len) == 0)))
 			return s;
 	}
 }

@@ -30,7 +30,7 @@
 #define READ_DIR BIT(3)
 #define TO_READ (READ_FILE | READ_DIR)
 #define TO_EXECUTE BIT(0)
-#define FIRST_ALL (BIT(13) - 1)	/* of ABI 1: these, and write, make, remove */
+#define FIRST_ALL (BIT(13) - 1) /* of ABI 1: these, and write, make, remove */
 #define REFER BIT(13)		/* rename and link between directories: ABI 2 */
 #define TRUNCATE BIT(14)	/* ABI 3 */
 #define IOCTL_DEV BIT(15)	/* ABI 5 */
@@ -85,8 +85,8 @@ static int enter(const struct ruleset *set, const struct sandbox_place *places,
 		 size_t count)
 {
 	int r = 0, sys,
-	    rules = (int)syscall(SYS_landlock_create_ruleset, set,
-				 sizeof(*set), 0);
+	    rules = (int)syscall(SYS_landlock_create_ruleset, set, sizeof(*set),
+				 0);
 	size_t i;
 
 	if (rules < 0)

@@ -14,9 +14,8 @@
 /* unveil wants a path, we have descriptors: by way of the working directory. */
 static int show(const struct sandbox_place *place)
 {
-	return fchdir(place->dir) < 0
-		       ? -1
-		       : unveil(".", place->write ? "rwc" : "r");
+	return fchdir(place->dir) < 0 ? -1
+				      : unveil(".", place->write ? "rwc" : "r");
 }
 
 static int show_all(const struct sandbox_place *places, size_t count)
@@ -41,9 +40,10 @@ static int show_all(const struct sandbox_place *places, size_t count)
 void sandbox_enter(const struct sandbox_place *places, size_t count,
 		   unsigned flags, struct sandbox_held *held)
 {
-	const char *may = flags & SANDBOX_ALONE
-		? "stdio rpath wpath cpath dpath fattr chown flock"
-		: "stdio rpath wpath cpath fattr flock proc";
+	const char *may =
+		flags & SANDBOX_ALONE
+			? "stdio rpath wpath cpath dpath fattr chown flock"
+			: "stdio rpath wpath cpath fattr flock proc";
 	bool shown = show_all(places, count) == 0;
 	bool held_to = pledge(may, NULL) == 0;
 

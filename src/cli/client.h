@@ -19,8 +19,8 @@
 
 /* The line of -P. */
 struct ticker {
-	int64_t started, shown;	/* mono ns */
-	uint64_t work, content;	/* when it was shown last */
+	int64_t started, shown; /* mono ns */
+	uint64_t work, content; /* when it was shown last */
 	double percent;		/* never less than before */
 	double rate, pace;	/* content, work: a second, smoothed */
 	bool terminal, on_screen;
@@ -41,20 +41,20 @@ struct traffic {
 struct client {
 	struct config *c;
 	struct output out;
-	char src[PATH_MAX];	/* real path of the source */
-	char state[PATH_MAX];	/* directory of its state */
+	char src[PATH_MAX];   /* real path of the source */
+	char state[PATH_MAX]; /* directory of its state */
 	int lock_fd, root_fd;
 	struct store *store;
 	struct dest dest;
 	struct ship *ship;
 	struct remote *remote;
-	struct accounts *accounts;	/* of a process that will be confined */
-	struct scan_memory *memory;	/* --interval: from pass to pass */
+	struct accounts *accounts;  /* of a process that will be confined */
+	struct scan_memory *memory; /* --interval: from pass to pass */
 	struct pass_result pass;
-	struct traffic traffic;	/* of connections that are over */
+	struct traffic traffic; /* of connections that are over */
 	int64_t started;
 	unsigned long passes;
-	int64_t took;		/* the last pass, ns */
+	int64_t took; /* the last pass, ns */
 	const volatile int *stop;
 	const volatile int *progress;
 };

@@ -101,13 +101,14 @@ static void tell_lacks(struct client *k)
 	if (w->granularity >= 1000000000)
 		log_line(&k->out.log, LOG_INFO,
 			 "the destination's file system keeps times in steps "
-			 "of %u s", w->granularity / 1000000000);
+			 "of %u s",
+			 w->granularity / 1000000000);
 }
 
 int connect_open(struct client *k, struct err *err)
 {
-	struct remote_options o = {k->c->timeout, k->c->pack, k->c->rate, k->stop,
-				   &k->out.log};
+	struct remote_options o = {k->c->timeout, k->c->pack, k->c->rate,
+				   k->stop, &k->out.log};
 	struct msg_hello hello;
 	struct link *link;
 	int r = 0;
@@ -124,8 +125,8 @@ int connect_open(struct client *k, struct err *err)
 	/* A pipe to a child costs less than any packing. */
 	if (k->c->to.kind == DEST_LOCAL && o.pack == REMOTE_PACK_AUTO)
 		o.pack = REMOTE_PACK_NONE;
-	log_line(&k->out.log, LOG_INFO, "connected to %s (%s)",
-		 k->c->to.shown, link_describe(link));
+	log_line(&k->out.log, LOG_INFO, "connected to %s (%s)", k->c->to.shown,
+		 link_describe(link));
 	drop_rights(k);
 	memset(&hello, 0, sizeof(hello));
 	r = hash_random(&k->dest.next_tag, sizeof(k->dest.next_tag), err);

@@ -52,7 +52,8 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--no-delete") == 0)
 			o.no_delete = true;
 		else if (strcmp(argv[i], "--version") == 0)
-			return printf("snapsync-helper %s\n", CONFIG_VERSION) < 0;
+			return printf("snapsync-helper %s\n", CONFIG_VERSION) <
+			       0;
 		else if (strcmp(argv[i], "--help") == 0)
 			return help(), 0;
 		else

@@ -8,7 +8,7 @@
 /* Bytes of the UTF-8 character at p (RFC 3629), or 0: it is none. */
 static size_t character(const unsigned char *p, size_t n)
 {
-	size_t len = *p < 0x80			  ? 1
+	size_t len = *p < 0x80		       ? 1
 		     : *p >= 0xc2 && *p < 0xe0 ? 2
 		     : *p >= 0xe0 && *p < 0xf0 ? 3
 		     : *p >= 0xf0 && *p < 0xf5 ? 4

@@ -63,19 +63,12 @@ static void print_line(const char *text)
 static int act(struct client *k)
 {
 	switch (k->c->action) {
-	case ACTION_HELP:
-		options_help(print_line);
-		return 0;
-	case ACTION_VERSION:
-		printf("snapsync %s\n", CONFIG_VERSION);
-		return 0;
-	case ACTION_STATUS:
-		return status_show(k);
-	case ACTION_LOG:
-		return status_log(k);
+	case ACTION_HELP: options_help(print_line); return 0;
+	case ACTION_VERSION: printf("snapsync %s\n", CONFIG_VERSION); return 0;
+	case ACTION_STATUS: return status_show(k);
+	case ACTION_LOG: return status_log(k);
 	case ACTION_VERIFY:
-	case ACTION_SYNC:
-		break;
+	case ACTION_SYNC: break;
 	}
 	return k->c->interval > 0 ? run_forever(k) : run_once(k);
 }

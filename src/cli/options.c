@@ -19,7 +19,7 @@ enum kind {
 	FLAG,	/* int = 1 */
 	COUNT,	/* int + 1 */
 	TEXT,	/* const char * */
-	NUMBER,	/* int, 0 or more */
+	NUMBER, /* int, 0 or more */
 	CALL,	/* a function reads the value */
 	MAYBE,	/* ... which may be missing (NULL) */
 	SET,	/* the action */
@@ -27,13 +27,13 @@ enum kind {
 };
 
 struct option {
-	const char *name;	/* long, without "--"; NULL: short only */
-	char letter;		/* 0: none */
-	const char *argument;	/* what --help calls its value; NULL: none */
+	const char *name;     /* long, without "--"; NULL: short only */
+	char letter;	      /* 0: none */
+	const char *argument; /* what --help calls its value; NULL: none */
 	enum kind kind;
-	size_t at;		/* offset in struct config */
+	size_t at; /* offset in struct config */
 	int (*call)(struct config *c, const char *value, struct err *err);
-	int value;		/* of SET */
+	int value; /* of SET */
 	const char *help;
 };
 
@@ -50,8 +50,7 @@ static int set_interval(struct config *c, const char *value, struct err *err)
 	return 0;
 }
 
-static int set_max_delete(struct config *c, const char *value,
-			  struct err *err)
+static int set_max_delete(struct config *c, const char *value, struct err *err)
 {
 	char *end;
 
@@ -71,8 +70,8 @@ static int set_max_delete(struct config *c, const char *value,
 static int set_fsync(struct config *c, const char *value, struct err *err)
 {
 	if (strcmp(value, "never") != 0 && strcmp(value, "batch") != 0)
-		return err_set(err, ERR_USAGE,
-			       "--fsync %s: batch or never", value);
+		return err_set(err, ERR_USAGE, "--fsync %s: batch or never",
+			       value);
 	c->no_sync = strcmp(value, "never") == 0;
 	return 0;
 }
@@ -92,8 +91,7 @@ static int set_compress(struct config *c, const char *value, struct err *err)
 	if (strcmp(value, "none") == 0)
 		return 0;
 	n = strtol(value, &end, 10);
-	if (*end || end == value || n < CODEC_LEVEL_MIN ||
-	    n > CODEC_LEVEL_MAX)
+	if (*end || end == value || n < CODEC_LEVEL_MIN || n > CODEC_LEVEL_MAX)
 		return err_set(err, ERR_USAGE,
 			       "--compress %s: auto, none, or a level from %d "
 			       "to %d",
@@ -126,10 +124,11 @@ static int set_rate(struct config *c, const char *value, struct err *err)
 		x *= base;
 	if (errno || end == value || *end || !(x >= 0) || x > 1e15 ||
 	    (x > 0 && x < 512))
-		return err_set(err, ERR_USAGE,
-			       "--bwlimit %s: KiB a second, or with a unit such "
-			       "as 1.5M; 0 is no limit",
-			       value);
+		return err_set(
+			err, ERR_USAGE,
+			"--bwlimit %s: KiB a second, or with a unit such "
+			"as 1.5M; 0 is no limit",
+			value);
 	c->rate = (uint64_t)x;
 	return 0;
 }
@@ -290,8 +289,7 @@ static const struct option table[] = {
 	 "print what happens as JSON, one event a line"},
 	{"status", 0, NULL, SET, 0, NULL, ACTION_STATUS,
 	 "show what is pending, the last pass, problems"},
-	{"log", 0, NULL, SET, 0, NULL, ACTION_LOG,
-	 "show what was done"},
+	{"log", 0, NULL, SET, 0, NULL, ACTION_LOG, "show what was done"},
 	{"verify", 0, NULL, SET, 0, NULL, ACTION_VERIFY,
 	 "look for drift at the destination and repair it; -n: only look"},
 	{"since", 0, "TIME", CALL, 0, set_since, 0,
@@ -307,7 +305,8 @@ static const struct option table[] = {
 	{"group", 'g', NULL, ALWAYS, 0, NULL, 0, "always on, where permitted"},
 	{"devices", 0, NULL, ALWAYS, 0, NULL, 0, "always on, where permitted"},
 	{"specials", 0, NULL, ALWAYS, 0, NULL, 0, "always on"},
-	{NULL, 'D', NULL, ALWAYS, 0, NULL, 0, "always on: --devices --specials"},
+	{NULL, 'D', NULL, ALWAYS, 0, NULL, 0,
+	 "always on: --devices --specials"},
 	{"hard-links", 'H', NULL, ALWAYS, 0, NULL, 0, "always on"},
 	{"version", 'V', NULL, SET, 0, NULL, ACTION_VERSION,
 	 "print the version"},
@@ -324,15 +323,9 @@ static int apply(struct config *c, const struct option *o, const char *value,
 	char *end;
 
 	switch (o->kind) {
-	case FLAG:
-		*(int *)field = 1;
-		return 0;
-	case COUNT:
-		++*(int *)field;
-		return 0;
-	case TEXT:
-		*(const char **)field = value;
-		return 0;
+	case FLAG: *(int *)field = 1; return 0;
+	case COUNT: ++*(int *)field; return 0;
+	case TEXT: *(const char **)field = value; return 0;
 	case NUMBER:
 		errno = 0;
 		n = strtoll(value, &end, 10);
@@ -343,13 +336,9 @@ static int apply(struct config *c, const struct option *o, const char *value,
 		*(int *)field = (int)n;
 		return 0;
 	case CALL:
-	case MAYBE:
-		return o->call(c, value, err);
-	case SET:
-		c->action = (enum config_action)o->value;
-		return 0;
-	case ALWAYS:
-		return 0;
+	case MAYBE: return o->call(c, value, err);
+	case SET: c->action = (enum config_action)o->value; return 0;
+	case ALWAYS: return 0;
 	}
 	return 0;
 }

@@ -23,8 +23,10 @@ static void write_line(void *arg, enum log_level level, const char *line)
 	struct output *o = arg;
 
 	static const char *const levels[] = {
-		[LOG_ERROR] = "error", [LOG_WARN] = "warning",
-		[LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+		[LOG_ERROR] = "error",
+		[LOG_WARN] = "warning",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
 	};
 
 	to_log_file(o, line);
@@ -54,8 +56,7 @@ int output_open(struct output *o, const struct config *c, struct err *err)
 	o->log_file = fopen(c->log_file, "a");
 	if (!o->log_file)
 		return err_sys(err, ERR_FILE, errno,
-			       "the log file %s cannot be opened",
-			       c->log_file);
+			       "the log file %s cannot be opened", c->log_file);
 	return 0;
 }
 
@@ -74,18 +75,13 @@ void output_error(struct output *o, const struct err *err)
 static char kind(enum fsys_type type)
 {
 	switch (type) {
-	case FSYS_DIR:
-		return 'd';
-	case FSYS_SYMLINK:
-		return 'L';
+	case FSYS_DIR: return 'd';
+	case FSYS_SYMLINK: return 'L';
 	case FSYS_CHAR:
-	case FSYS_BLOCK:
-		return 'D';
+	case FSYS_BLOCK: return 'D';
 	case FSYS_FIFO:
-	case FSYS_SOCKET:
-		return 'S';
-	default:
-		return 'f';
+	case FSYS_SOCKET: return 'S';
+	default: return 'f';
 	}
 }
 
@@ -96,10 +92,10 @@ static void item_code(const struct ship_report *r, char code[12])
 	bool link = r->op == JOURNAL_LINK;
 
 	memcpy(code, "...........", 12);
-	code[0] = link			     ? 'h'
-		  : r->op == JOURNAL_META    ? '.'
-		  : r->op == JOURNAL_FILE    ? '<'
-					     : 'c';
+	code[0] = link			  ? 'h'
+		  : r->op == JOURNAL_META ? '.'
+		  : r->op == JOURNAL_FILE ? '<'
+					  : 'c';
 	code[1] = kind(r->type);
 	if (r->is_new || was->type == FSYS_NONE || was->type != now->type) {
 		if (!link || r->is_new)
@@ -153,10 +149,10 @@ static void name_of(const struct ship_report *r, char *out, size_t size)
 const char *output_verb(enum journal_op op)
 {
 	static const char *const verbs[] = {
-		[JOURNAL_MKDIR] = "mkdir",   [JOURNAL_FILE] = "file",
+		[JOURNAL_MKDIR] = "mkdir",     [JOURNAL_FILE] = "file",
 		[JOURNAL_SYMLINK] = "symlink", [JOURNAL_NODE] = "node",
-		[JOURNAL_LINK] = "link",     [JOURNAL_MOVE] = "move",
-		[JOURNAL_REMOVE] = "remove", [JOURNAL_META] = "meta",
+		[JOURNAL_LINK] = "link",       [JOURNAL_MOVE] = "move",
+		[JOURNAL_REMOVE] = "remove",   [JOURNAL_META] = "meta",
 	};
 
 	return op >= JOURNAL_MKDIR && op <= JOURNAL_META ? verbs[op] : NULL;
@@ -224,8 +220,7 @@ void output_report(void *arg, const struct ship_report *r)
 		printf("deleting %s\n", name);
 	else if (o->c->verbose && r->op == JOURNAL_MOVE)
 		printf("moving %s\n", line + 12);
-	else if (o->c->verbose &&
-		 (r->op != JOURNAL_META || o->c->verbose > 1))
+	else if (o->c->verbose && (r->op != JOURNAL_META || o->c->verbose > 1))
 		printf("%s\n", name);
 }
 
@@ -233,8 +228,10 @@ void output_drift(void *arg, enum ship_drift kind, enum fsys_type type,
 		  struct view path, const char *what)
 {
 	static const char *const kinds[] = {
-		[SHIP_MISSING] = "missing", [SHIP_CHANGED] = "changed",
-		[SHIP_REPLACED] = "replaced", [SHIP_EXTRA] = "extra",
+		[SHIP_MISSING] = "missing",
+		[SHIP_CHANGED] = "changed",
+		[SHIP_REPLACED] = "replaced",
+		[SHIP_EXTRA] = "extra",
 	};
 	struct output *o = arg;
 	char line[8400], name[8192];

@@ -11,7 +11,7 @@
 
 #define TICK_TERMINAL (CLOCK_SECOND / 5)
 #define TICK_OTHER (5 * CLOCK_SECOND)
-#define SMOOTH 0.3	/* weight of the newest measurement */
+#define SMOOTH 0.3 /* weight of the newest measurement */
 #define COLUMNS 80
 
 static size_t columns(void)
@@ -55,8 +55,7 @@ static void measure(struct ticker *t, const struct ship_progress *p,
 		t->percent = percent;
 }
 
-static long seconds_left(const struct ticker *t,
-			 const struct ship_progress *p)
+static long seconds_left(const struct ticker *t, const struct ship_progress *p)
 {
 	double s = t->pace > 0 && p->total > p->done
 			   ? (double)(p->total - p->done) / t->pace
@@ -136,7 +135,7 @@ void output_tick(void *arg, const struct ship_progress *p)
 		*t = none;
 		return;
 	}
-	if (now - t->shown < (t->terminal	? TICK_TERMINAL
+	if (now - t->shown < (t->terminal  ? TICK_TERMINAL
 			      : o->c->json ? CLOCK_SECOND
 					   : TICK_OTHER))
 		return;

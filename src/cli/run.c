@@ -11,8 +11,8 @@
 
 #define HISTORY_DAYS 30
 #define HISTORY_ROWS 200000
-#define TURN (CLOCK_SECOND / 5)	/* of a long file, between looks at the clock */
-#define PASSES_ONCE 3	/* of a one-pass run over a restless source */
+#define TURN (CLOCK_SECOND / 5) /* of a long file, between looks at the clock */
+#define PASSES_ONCE 3		/* of a one-pass run over a restless source */
 
 static int one_pass(struct client *k, struct err *err)
 {
@@ -85,9 +85,8 @@ static int make_ship(struct client *k, struct err *err)
 		.log = &k->out.log,
 		.report = output_report,
 		.report_arg = &k->out,
-		.progress = c->progress && !c->quiet && !c->dry
-				    ? output_tick
-				    : NULL,
+		.progress = c->progress && !c->quiet && !c->dry ? output_tick
+								: NULL,
 		.progress_arg = &k->out,
 	};
 	int r = db_begin(store_db(k->store), err);
@@ -164,8 +163,7 @@ static int verdict(struct client *k, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	restless = ship_restless(k->ship) ||
-		   k->pass.withheld == PASS_RESTLESS;
+	restless = ship_restless(k->ship) || k->pass.withheld == PASS_RESTLESS;
 	if ((k->pass.withheld != PASS_ALL_WELL &&
 	     k->pass.withheld != PASS_RESTLESS) ||
 	    ship_withheld(k->ship))
@@ -202,11 +200,10 @@ static int verdict(struct client *k, struct err *err)
 			       n->extras);
 	if (left > 0 || k->pass.problems > 0 ||
 	    k->pass.withheld == PASS_RESTLESS)
-		return err_set(err, ERR_PARTIAL,
-			       "%" PRId64 " differences are left%s",
-			       left + (int64_t)(k->pass.problems +
-						k->pass.kept),
-			       restless ? " (the source was changing)" : "");
+		return err_set(
+			err, ERR_PARTIAL, "%" PRId64 " differences are left%s",
+			left + (int64_t)(k->pass.problems + k->pass.kept),
+			restless ? " (the source was changing)" : "");
 	return 0;
 }
 
@@ -379,11 +376,11 @@ int run_once(struct client *k)
 /* ------------------------------------------------------------ continuous */
 
 struct course {
-	int64_t interval;	/* ns */
-	int64_t retry_at;	/* mono ns: not before then */
-	int64_t delay;		/* ns, grows with every failure in a row */
-	bool was_connected;	/* ever */
-	bool lost;		/* told that the connection is gone, and why */
+	int64_t interval;   /* ns */
+	int64_t retry_at;   /* mono ns: not before then */
+	int64_t delay;	    /* ns, grows with every failure in a row */
+	bool was_connected; /* ever */
+	bool lost;	    /* told that the connection is gone, and why */
 	char why[sizeof(((struct err *)0)->msg)];
 	enum pass_withheld told;
 	bool source_lost;
@@ -454,8 +451,8 @@ static int tick(struct client *k, struct course *t, struct err *err)
 
 	if (r == -ERR_SOURCE) {
 		if (!t->source_lost)
-			log_line(&k->out.log, LOG_ERROR,
-				 "%s; waiting for it", err->msg);
+			log_line(&k->out.log, LOG_ERROR, "%s; waiting for it",
+				 err->msg);
 		t->source_lost = true;
 		return 0;
 	}

@@ -75,8 +75,7 @@ static int split_host(char *text, struct dest_spec *out, struct err *err)
 	return 0;
 }
 
-static int finish_ssh(struct dest_spec *out, const char *path,
-		      struct err *err)
+static int finish_ssh(struct dest_spec *out, const char *path, struct err *err)
 {
 	char port[16] = "";
 	size_t len;
@@ -108,8 +107,8 @@ static int url(const char *text, struct dest_spec *out, struct err *err)
 {
 	const char *rest = text + strlen("ssh://");
 	const char *slash = strchr(rest, '/');
-	char *host = strndup(rest, slash ? (size_t)(slash - rest)
-					 : strlen(rest));
+	char *host = strndup(rest,
+			     slash ? (size_t)(slash - rest) : strlen(rest));
 	char *colon, *end;
 	unsigned long port;
 	int r;
@@ -136,9 +135,8 @@ static int url(const char *text, struct dest_spec *out, struct err *err)
 			       "%s: no path (the login directory is "
 			       "ssh://HOST/~/)",
 			       text);
-	return finish_ssh(out,
-			  strncmp(slash, "/~/", 3) == 0 ? slash + 3 : slash,
-			  err);
+	return finish_ssh(
+		out, strncmp(slash, "/~/", 3) == 0 ? slash + 3 : slash, err);
 }
 
 int spec_parse(const char *text, struct dest_spec *out, struct err *err)
@@ -179,8 +177,7 @@ int spec_of_key(const char *key, struct dest_spec *out, struct err *err)
 
 	/* Not every name can be read back: HOST:PORT:PATH, for one. */
 	if (r == 0 && strcmp(out->key, key) == 0 &&
-	    !(out->kind == DEST_SSH && *out->path >= '0' &&
-	      *out->path <= '9'))
+	    !(out->kind == DEST_SSH && *out->path >= '0' && *out->path <= '9'))
 		return 0;
 	spec_release(out);
 	return err_set(err, ERR_USAGE, "give the destination as well (%s)",

@@ -53,9 +53,9 @@ static int show_problem(void *arg, struct view path, const char *code,
 	return 0;
 }
 
-static int show_dest(struct client *k, const char *spec, int64_t id,
-		     bool known, uint64_t acked, uint64_t sent,
-		     int64_t behind, struct err *err)
+static int show_dest(struct client *k, const char *spec, int64_t id, bool known,
+		     uint64_t acked, uint64_t sent, int64_t behind,
+		     struct err *err)
 {
 	int64_t names, inodes, problems, lag = 0;
 	const char *state;
@@ -85,8 +85,8 @@ static int show_dest(struct client *k, const char *spec, int64_t id,
 		       "\nlag: %" PRId64 " s\nbatches: %" PRIu64
 		       " durable, %" PRIu64 " on their way\nproblems: %" PRId64
 		       "\n",
-		       strchr(spec, ':') + 1, state, names + inodes, lag,
-		       acked, sent - acked, problems);
+		       strchr(spec, ':') + 1, state, names + inodes, lag, acked,
+		       sent - acked, problems);
 	}
 	return problem_each(k->store, id, show_problem, k, err);
 }
@@ -144,7 +144,7 @@ int status_show(struct client *k)
 
 struct history {
 	struct client *k;
-	bool several;		/* destinations: each line says which one */
+	bool several; /* destinations: each line says which one */
 };
 
 static int show_row(void *arg, struct view spec, int64_t time_s,
@@ -191,7 +191,10 @@ static int show_row(void *arg, struct view spec, int64_t time_s,
 	printf("%s", row->path.len ? path : ".");
 	if (row->op == JOURNAL_FILE)
 		printf(" (%" PRIu64 " bytes)", row->bytes);
-	printf("%s%s\n", code ? " failed: " : !settled ? " on its way" : "",
+	printf("%s%s\n",
+	       code	  ? " failed: "
+	       : !settled ? " on its way"
+			  : "",
 	       code ? err_name(code) : "");
 	return 0;
 }
@@ -214,8 +217,8 @@ int status_log(struct client *k)
 		r = mirror_dest_find(k->store, k->c->to.key, &d, &err);
 		if (r == 0)
 			r = err_set(&err, ERR_FILE,
-				    "%s is not a destination of %s",
-				    k->c->dest, k->c->src);
+				    "%s is not a destination of %s", k->c->dest,
+				    k->c->src);
 	}
 	if (r >= 0 && !k->c->dest) {
 		r = mirror_only_dest(k->store, only, sizeof(only), &err);

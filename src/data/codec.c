@@ -33,9 +33,9 @@ int codec_new(enum codec_way way, int level, struct codec **out,
 			bad = ZSTD_CCtx_setParameter(
 				c->pack, ZSTD_c_compressionLevel, level);
 			if (!ZSTD_isError(bad))
-				bad = ZSTD_CCtx_setParameter(
-					c->pack, ZSTD_c_windowLog,
-					CODEC_WINDOW_LOG);
+				bad = ZSTD_CCtx_setParameter(c->pack,
+							     ZSTD_c_windowLog,
+							     CODEC_WINDOW_LOG);
 		}
 	} else if (c) {
 		c->unpack = ZSTD_createDCtx();
@@ -97,8 +97,7 @@ int codec_pack(struct codec *c, const void *bytes, size_t len, struct buf *out,
 				    c->next_level);
 		c->level = c->next_level;
 	}
-	return r < 0 ? r
-		     : pack_how(c, bytes, len, ZSTD_e_flush, out, err);
+	return r < 0 ? r : pack_how(c, bytes, len, ZSTD_e_flush, out, err);
 }
 
 int codec_unpack(struct codec *c, const void *bytes, size_t len, size_t max,
@@ -131,9 +130,10 @@ int codec_unpack(struct codec *c, const void *bytes, size_t len, size_t max,
 		if (out->len == limit)
 			return err_set(err, ERR_PROTOCOL,
 				       "a packed block is too long");
-		r = buf_reserve(out, limit - out->len < (256u << 10)
-					     ? limit - out->len
-					     : 256u << 10,
+		r = buf_reserve(out,
+				limit - out->len < (256u << 10)
+					? limit - out->len
+					: 256u << 10,
 				err);
 	}
 	if (r == 0 && in.pos < in.size)

@@ -132,8 +132,7 @@ int agent_keys(int fd, struct agent_key *keys, int most)
 }
 
 int agent_sign(int fd, const struct agent_key *key, const unsigned char *data,
-	       size_t len, uint32_t flags, unsigned char **sig,
-	       size_t *sig_len)
+	       size_t len, uint32_t flags, unsigned char **sig, size_t *sig_len)
 {
 	size_t total = 5 + 4 + key->len + 4 + len + 4, alen, n, m;
 	unsigned char *request = malloc(total), *answer, *p = request;

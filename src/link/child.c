@@ -17,14 +17,14 @@
 #include "snapsync/clock.h"
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0	/* the program ignores SIGPIPE there */
+#define MSG_NOSIGNAL 0 /* the program ignores SIGPIPE there */
 #endif
 
 struct child {
 	struct link link;
 	pid_t pid;
-	int fd;			/* -1 when closed */
-	int err_fd;		/* -1 at its end */
+	int fd;	    /* -1 when closed */
+	int err_fd; /* -1 at its end */
 	struct far far;
 	bool is_helper;
 	char helper[256], host[256];
@@ -122,8 +122,8 @@ static ssize_t child_read(struct link *l, void *bytes, size_t size,
 		far_show(&c->far);
 		return n;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
-		      errno == EINTR)) {
+	if (n < 0 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
 		drain(c);
 		return 0;
 	}
@@ -149,8 +149,7 @@ static ssize_t child_write(struct link *l, const void *bytes, size_t size,
 	return ended(c, err);
 }
 
-static int child_wait(struct link *l, int want, int timeout_ms,
-		      struct err *err)
+static int child_wait(struct link *l, int want, int timeout_ms, struct err *err)
 {
 	struct child *c = (struct child *)(void *)l;
 	struct pollfd p[2];
@@ -233,8 +232,7 @@ static int make_pipes(int pair[2], int errs[2], struct err *err)
 	return err->code;
 }
 
-int child_open(const struct child_start *s, struct link **out,
-	       struct err *err)
+int child_open(const struct child_start *s, struct link **out, struct err *err)
 {
 	struct child *c = calloc(1, sizeof(*c));
 	int pair[2], errs[2], r, room = 1 << 20;
@@ -273,8 +271,7 @@ int child_open(const struct child_start *s, struct link **out,
 int link_open_child(const char *const argv[], const struct log *log,
 		    struct link **out, struct err *err)
 {
-	struct child_start s = {argv, log, "local helper", true, argv[0],
-				NULL};
+	struct child_start s = {argv, log, "local helper", true, argv[0], NULL};
 
 	return child_open(&s, out, err);
 }

@@ -53,8 +53,7 @@ int exec_command(const struct link_target *t, char *out, size_t size,
 
 /* Words of the command, as rsync splits -e: blanks part them, '...' and "..."
  * hold them together, a doubled quote inside stands for itself. */
-static int split(char *text, const char *words[], int *count,
-		 struct err *err)
+static int split(char *text, const char *words[], int *count, struct err *err)
 {
 	char *in = text, *out = text;
 
@@ -90,14 +89,13 @@ static int split(char *text, const char *words[], int *count,
 }
 
 int link_open_program(const char *command, const struct link_target *target,
-		      const struct log *log, struct link **out,
-		      struct err *err)
+		      const struct log *log, struct link **out, struct err *err)
 {
 	const char *argv[WORDS_MAX + 16];
 	const char *const *arg = target->helper_args;
 	char *text = malloc(strlen(command) + 2), helper[1024];
-	struct child_start s = {argv, log, "", false, target->helper,
-				target->host};
+	struct child_start s = {argv,		log,	     "", false,
+				target->helper, target->host};
 	char what[128];
 	int n, r;
 

@@ -55,8 +55,7 @@ static int fds_wait(struct link *l, int want, int timeout_ms, struct err *err)
 	if (r < 0)
 		return errno == EINTR ? 0
 				      : err_sys(err, ERR_STREAM, errno, "poll");
-	return (p[0].revents ? LINK_READ : 0) |
-	       (p[1].revents ? LINK_WRITE : 0);
+	return (p[0].revents ? LINK_READ : 0) | (p[1].revents ? LINK_WRITE : 0);
 }
 
 static void fds_close(struct link *l)

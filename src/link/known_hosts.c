@@ -15,8 +15,7 @@
 
 #define OUTPUT_BYTES 262144
 
-void known_hosts_base64(const unsigned char *p, size_t len, bool pad,
-			char *out)
+void known_hosts_base64(const unsigned char *p, size_t len, bool pad, char *out)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -72,8 +71,7 @@ static int take_line(struct known_hosts *k, char *line, struct err *err)
 	base64 = type ? strtok_r(NULL, " \t", &rest) : NULL;
 	if (!base64)
 		return 0;
-	r = vec_grow((void **)&k->v, &k->cap, k->count + 1, sizeof(*k->v),
-		     err);
+	r = vec_grow((void **)&k->v, &k->cap, k->count + 1, sizeof(*k->v), err);
 	if (r < 0)
 		return r;
 	key = &k->v[k->count];
@@ -113,8 +111,8 @@ int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k,
 	else
 		snprintf(k->name, sizeof(k->name), "[%s]:%u", host, s->port);
 	for (i = 0; r == 0 && i < s->knowns; i++) {
-		const char *argv[] = {"ssh-keygen", "-F", k->name, "-f",
-				      s->known[i], NULL};
+		const char *argv[] = {"ssh-keygen", "-F",	 k->name,
+				      "-f",	    s->known[i], NULL};
 
 		if (access(s->known[i], R_OK) < 0)
 			continue;
@@ -128,9 +126,9 @@ int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k,
 
 void known_hosts_prefer(const struct known_hosts *k, char *out, size_t size)
 {
-	static const char *const all[] = {
-		"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-		"ecdsa-sha2-nistp521", "ssh-rsa"};
+	static const char *const all[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
+					  "ecdsa-sha2-nistp384",
+					  "ecdsa-sha2-nistp521", "ssh-rsa"};
 	static const char *const methods[] = {
 		"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
 		"ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"};
@@ -183,9 +181,8 @@ static int remember(const struct known_hosts *k, const struct ssh_settings *s,
 	return 0;
 }
 
-int known_hosts_judge(const struct known_hosts *k,
-		      const struct ssh_settings *s, const char *host,
-		      const unsigned char *key, size_t len,
+int known_hosts_judge(const struct known_hosts *k, const struct ssh_settings *s,
+		      const char *host, const unsigned char *key, size_t len,
 		      const unsigned char *sha256, bool accept_new,
 		      const struct log *log, struct err *err)
 {

@@ -13,8 +13,8 @@
 #include "snapsync/clock.h"
 #include "ssh2_local.h"
 
-#define CIPHERS                                                               \
-	"chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr,"                \
+#define CIPHERS                                                                \
+	"chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr,"                 \
 	"aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes192-ctr"
 #define MACS "hmac-sha2-256,hmac-sha2-256-etm@openssh.com,hmac-sha2-512"
 
@@ -204,12 +204,12 @@ static int handshake(struct ssh2 *s, struct err *err)
 		return session_failed(s, "the ssh handshake", err);
 	}
 	key = libssh2_session_hostkey(s->session, &len, &kind);
-	r = key ? known_hosts_judge(
-			  &known, &s->set, s->host, (const unsigned char *)key,
-			  len,
-			  (const unsigned char *)libssh2_hostkey_hash(
-				  s->session, LIBSSH2_HOSTKEY_HASH_SHA256),
-			  s->target->accept_new_host_key, s->log, err)
+	r = key ? known_hosts_judge(&known, &s->set, s->host,
+				    (const unsigned char *)key, len,
+				    (const unsigned char *)libssh2_hostkey_hash(
+					    s->session,
+					    LIBSSH2_HOSTKEY_HASH_SHA256),
+				    s->target->accept_new_host_key, s->log, err)
 		: err_set(err, ERR_START, "%s has no host key", s->host);
 	known_hosts_release(&known);
 	return r;
@@ -248,13 +248,13 @@ int link_open_ssh2(const struct link_target *target, const struct log *log,
 	s->fd = -1;
 	s->target = target;
 	s->log = s->far.log = log;
-	s->deadline = clock_mono() +
-		      (target->connect_timeout > 0 ? target->connect_timeout
-						   : 86400) * CLOCK_SECOND;
+	s->deadline = clock_mono() + (target->connect_timeout > 0
+					      ? target->connect_timeout
+					      : 86400) *
+					     CLOCK_SECOND;
 	snprintf(s->host, sizeof(s->host), "%s", target->host);
 	snprintf(s->helper, sizeof(s->helper), "%s", target->helper);
-	r = libssh2_init(0) == 0 ? 0
-				 : err_set(err, ERR_START, "libssh2 fails");
+	r = libssh2_init(0) == 0 ? 0 : err_set(err, ERR_START, "libssh2 fails");
 	if (r == 0)
 		r = ssh_config_read(target, &s->set, err);
 	if (r == 0)

@@ -25,9 +25,8 @@ struct signer {
 };
 
 /* libssh2 asks for a signature; it will free it. */
-static int sign(LIBSSH2_SESSION *session, unsigned char **sig,
-		size_t *sig_len, const unsigned char *data, size_t len,
-		void **abstract)
+static int sign(LIBSSH2_SESSION *session, unsigned char **sig, size_t *sig_len,
+		const unsigned char *data, size_t len, void **abstract)
 {
 	const struct signer *g = *abstract;
 
@@ -161,7 +160,8 @@ static struct key_file look_at(const char *path)
 		/* base64 of "openssh-key-v1\0" u32 "none" at a fixed place */
 		k.locked = !strstr(text, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU");
 		/* "ssh-rsa" in base64, in its three alignments */
-		k.rsa = strstr(text, "c3NoLXJzY") || strstr(text, "zc2gtcnNh") ||
+		k.rsa = strstr(text, "c3NoLXJzY") ||
+			strstr(text, "zc2gtcnNh") ||
 			strstr(text, "Nzc2gtcnNh") || strstr(text, "zaC1yc2");
 	} else {
 		k.rsa = strstr(text, "BEGIN RSA PRIVATE KEY") != NULL;
@@ -200,8 +200,10 @@ static bool add_key(const char *sock, const char *script, const char *path,
 		    const char *pass)
 {
 	char at[128], ask[128], out[256];
-	const char *add[] = {"env", at, ask, "SSH_ASKPASS_REQUIRE=force",
-			     "DISPLAY=:0", "ssh-add", path, NULL};
+	const char *add[] = {"env",	   at,
+			     ask,	   "SSH_ASKPASS_REQUIRE=force",
+			     "DISPLAY=:0", "ssh-add",
+			     path,	   NULL};
 	bool done;
 
 	snprintf(at, sizeof(at), "SSH_AUTH_SOCK=%s", sock);
@@ -287,8 +289,8 @@ static bool login_by_password(struct ssh2 *s, const char *methods)
 		/* A person took his time: that does not count. */
 		s->deadline = clock_mono() +
 			      s->target->connect_timeout * CLOCK_SECOND;
-		in = libssh2_userauth_password(s->session, s->set.user,
-					       pass) == 0;
+		in = libssh2_userauth_password(s->session, s->set.user, pass) ==
+		     0;
 	}
 	memset(pass, 0, sizeof(pass));
 	return in;

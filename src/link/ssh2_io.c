@@ -47,8 +47,8 @@ int ssh2_io_flush(struct ssh2 *s)
 	return 0;
 }
 
-static ssize_t send_callback(libssh2_socket_t fd, const void *bytes,
-			     size_t len, int flags, void **abstract)
+static ssize_t send_callback(libssh2_socket_t fd, const void *bytes, size_t len,
+			     int flags, void **abstract)
 {
 	struct ssh2 *s = *abstract;
 	struct err ignored;
@@ -212,9 +212,8 @@ static ssize_t ssh2_write(struct link *l, const void *bytes, size_t size,
 			if (s->ring.len - s->ring_at > SSH2_RING_FULL)
 				break;
 		}
-		n = libssh2_channel_write(s->channel,
-					  (const char *)bytes + done,
-					  size - done);
+		n = libssh2_channel_write(
+			s->channel, (const char *)bytes + done, size - done);
 		if (n == LIBSSH2_ERROR_EAGAIN || n == 0)
 			break;
 		if (n < 0) {
@@ -239,8 +238,7 @@ static bool has_input(struct ssh2 *s)
 	return waiting > 0 || libssh2_channel_eof(s->channel);
 }
 
-static int ssh2_wait(struct link *l, int want, int timeout_ms,
-		     struct err *err)
+static int ssh2_wait(struct link *l, int want, int timeout_ms, struct err *err)
 {
 	struct ssh2 *s = of(l);
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};

@@ -7,7 +7,7 @@
 #include "snapsync/buf.h"
 #include "ssh_local.h"
 
-#define SSH2_RING_FULL (512u << 10)	/* stop writing above this */
+#define SSH2_RING_FULL (512u << 10) /* stop writing above this */
 #define SSH2_RING_MAX (4u << 20)
 #define SSH2_CACHE (256u << 10)
 #define SSH2_WINDOW (4u << 20)
@@ -17,19 +17,19 @@ struct ssh2 {
 	LIBSSH2_SESSION *session;
 	LIBSSH2_CHANNEL *channel;
 	int fd;
-	pid_t proxy;		/* of a ProxyCommand, or 0 */
-	pid_t own_agent;	/* started for an RSA key file, or 0 */
-	bool settled;		/* set up: never block any more */
-	bool released;		/* nothing is read any more */
-	bool broken;		/* the socket failed */
-	int64_t deadline;	/* mono ns, of setting up */
-	struct buf ring;	/* encrypted bytes on their way out */
+	pid_t proxy;	  /* of a ProxyCommand, or 0 */
+	pid_t own_agent;  /* started for an RSA key file, or 0 */
+	bool settled;	  /* set up: never block any more */
+	bool released;	  /* nothing is read any more */
+	bool broken;	  /* the socket failed */
+	int64_t deadline; /* mono ns, of setting up */
+	struct buf ring;  /* encrypted bytes on their way out */
 	size_t ring_at;
-	unsigned char *cache;	/* encrypted bytes that came in */
+	unsigned char *cache; /* encrypted bytes that came in */
 	size_t cache_at, cache_len;
 	struct far far;
 	struct ssh_settings set;
-	const struct link_target *target;	/* while setting up */
+	const struct link_target *target; /* while setting up */
 	const struct log *log;
 	char host[256], helper[256];
 };

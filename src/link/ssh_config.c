@@ -44,27 +44,13 @@ static void expand(const struct ssh_settings *s, const char *host,
 
 		if (*in == '%' && in[1]) {
 			switch (in[1]) {
-			case 'h':
-				value = s->hostname;
-				break;
-			case 'p':
-				value = port;
-				break;
-			case 'r':
-				value = s->user;
-				break;
-			case 'd':
-				value = home_dir();
-				break;
-			case 'u':
-				value = local_user();
-				break;
-			case 'n':
-				value = host;
-				break;
-			case '%':
-				value = "%";
-				break;
+			case 'h': value = s->hostname; break;
+			case 'p': value = port; break;
+			case 'r': value = s->user; break;
+			case 'd': value = home_dir(); break;
+			case 'u': value = local_user(); break;
+			case 'n': value = host; break;
+			case '%': value = "%"; break;
 			}
 		}
 		if (value) {
@@ -106,8 +92,7 @@ static void take_line(struct ssh_settings *s, const char *host, char *key,
 		copy(s->alias, sizeof(s->alias), value);
 	else if (strcmp(key, "proxyjump") == 0 && strcmp(value, "none") != 0)
 		copy(s->jump, sizeof(s->jump), value);
-	else if (strcmp(key, "proxycommand") == 0 &&
-		 strcmp(value, "none") != 0)
+	else if (strcmp(key, "proxycommand") == 0 && strcmp(value, "none") != 0)
 		copy(s->proxy, sizeof(s->proxy), value);
 	else if (strcmp(key, "identitiesonly") == 0)
 		s->identities_only = strcmp(value, "yes") == 0;

@@ -18,15 +18,17 @@ struct ssh_settings {
 	unsigned port;
 	char identity[SSH_FILES][SSH_PATH];
 	size_t identities;
-	char known[SSH_FILES][SSH_PATH];	/* the user's first */
+	char known[SSH_FILES][SSH_PATH]; /* the user's first */
 	size_t knowns;
 	bool identities_only, no_agent;
 };
 
 /* ssh -G, or the defaults where there is no ssh program. */
-int ssh_config_read(const struct link_target *t, struct ssh_settings *s, struct err *err);
+int ssh_config_read(const struct link_target *t, struct ssh_settings *s,
+		    struct err *err);
 /* ... from what ssh -G printed. */
-int ssh_config_parse(const struct link_target *t, const char *out, struct ssh_settings *s, struct err *err);
+int ssh_config_parse(const struct link_target *t, const char *out,
+		     struct ssh_settings *s, struct err *err);
 
 /* A host's keys in the known_hosts files. */
 struct known_key {
@@ -37,9 +39,10 @@ struct known_key {
 struct known_hosts {
 	struct known_key *v;
 	size_t count, cap;
-	char name[300];		/* as it stands in the files: [host]:port */
+	char name[300]; /* as it stands in the files: [host]:port */
 };
-int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k, struct err *err);
+int known_hosts_read(const struct ssh_settings *s, struct known_hosts *k,
+		     struct err *err);
 /* Adds what ssh-keygen -F printed; the text is cut up. */
 int known_hosts_parse(struct known_hosts *k, char *text, struct err *err);
 void known_hosts_release(struct known_hosts *k);
@@ -51,7 +54,8 @@ int known_hosts_judge(const struct known_hosts *k, const struct ssh_settings *s,
 		      const unsigned char *sha256, bool accept_new,
 		      const struct log *log, struct err *err);
 /* Base64 of len bytes into out (which has room), padded or not. */
-void known_hosts_base64(const unsigned char *p, size_t len, bool pad, char *out);
+void known_hosts_base64(const unsigned char *p, size_t len, bool pad,
+			char *out);
 
 /* An ssh-agent: identities and signatures (draft-miller-ssh-agent). */
 struct agent_key {
@@ -59,11 +63,12 @@ struct agent_key {
 	size_t len;
 	char type[64];
 };
-int agent_connect(const char *path);	/* a descriptor, or -1 */
+int agent_connect(const char *path); /* a descriptor, or -1 */
 /* Up to `most` keys; how many, or -1. */
 int agent_keys(int fd, struct agent_key *keys, int most);
 /* The raw signature (without the algorithm's name), malloc'ed; 0 or -1. */
 int agent_sign(int fd, const struct agent_key *key, const unsigned char *data,
-	       size_t len, uint32_t flags, unsigned char **sig, size_t *sig_len);
+	       size_t len, uint32_t flags, unsigned char **sig,
+	       size_t *sig_len);
 
 #endif

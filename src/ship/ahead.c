@@ -11,7 +11,7 @@
 #include "ship_local.h"
 #include "snapsync/thread.h"
 
-#define WAITS_MIN 16	/* blocks read for one page of names: then it pays */
+#define WAITS_MIN 16 /* blocks read for one page of names: then it pays */
 #define LIST_BYTES (1u << 20)
 
 struct ahead {
@@ -20,9 +20,9 @@ struct ahead {
 	pthread_cond_t changed;
 	int root_fd;
 	bool started, leaving;
-	unsigned page;		/* counts what was handed over */
-	struct buf next;	/* handed over and not taken yet */
-	long blocks;		/* read from disk when the last page began */
+	unsigned page;	 /* counts what was handed over */
+	struct buf next; /* handed over and not taken yet */
+	long blocks;	 /* read from disk when the last page began */
 };
 
 static void fetch(int dir, const char *name)

@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWERS_EVERY 64	/* operations: what is small goes out together */
+#define ANSWERS_EVERY 64 /* operations: what is small goes out together */
 
 static const enum msg_type wire_type[] = {
-	[JOURNAL_MKDIR] = MSG_MKDIR,   [JOURNAL_FILE] = MSG_PLACE,
+	[JOURNAL_MKDIR] = MSG_MKDIR,	 [JOURNAL_FILE] = MSG_PLACE,
 	[JOURNAL_SYMLINK] = MSG_SYMLINK, [JOURNAL_NODE] = MSG_NODE,
-	[JOURNAL_LINK] = MSG_LINK,     [JOURNAL_MOVE] = MSG_MOVE,
-	[JOURNAL_REMOVE] = MSG_REMOVE, [JOURNAL_META] = MSG_META,
+	[JOURNAL_LINK] = MSG_LINK,	 [JOURNAL_MOVE] = MSG_MOVE,
+	[JOURNAL_REMOVE] = MSG_REMOVE,	 [JOURNAL_META] = MSG_META,
 };
 
 /* Keep bytes until the batch is written. */
@@ -75,8 +75,8 @@ static void fill(const struct op *op, struct msg_op *m)
 	m->is_dir = op->type == FSYS_DIR;
 }
 
-static int note_row(struct ship *h, const struct op *op,
-		    const struct msg_op *m, struct err *err)
+static int note_row(struct ship *h, const struct op *op, const struct msg_op *m,
+		    struct err *err)
 {
 	struct journal_row *row;
 	int r = vec_grow((void **)&h->rows, &h->row_cap, h->row_count + 1,
@@ -140,8 +140,9 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	memset(&m, 0, sizeof(m));
 	r = paths(h, op, &m, err);
 	if (r < 0 && err_class(r) != ERR_CLASS_FATAL)
-		return op->at_root ? r
-				   : notes_problem(h, op->at, -r, err->msg, err);
+		return op->at_root
+			       ? r
+			       : notes_problem(h, op->at, -r, err->msg, err);
 	if (r == 0 && h->row_count >= BATCH_OPS)
 		r = batch_commit(h, err);
 	if (r == 0 && !h->open) {
@@ -225,13 +226,13 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 
 	if (event->batch > h->d->sent || event->batch <= h->d->acked ||
 	    event->index >= MSG_OPS_MAX ||
-	    (h->fail_count && (event->batch != h->fail_batch ||
-			       event->index <= last)))
+	    (h->fail_count &&
+	     (event->batch != h->fail_batch || event->index <= last)))
 		return err_set(err, ERR_PROTOCOL,
 			       "the helper's answers are out of order");
 	h->fail_batch = event->batch;
 	r = vec_grow((void **)&h->fails, &h->fail_cap, h->fail_count + 1,
-			 sizeof(*h->fails), err);
+		     sizeof(*h->fails), err);
 
 	if (r < 0)
 		return r;
@@ -244,8 +245,8 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 
 static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 {
-	struct journal_settled settled = {
-		.doubtful = h->counts.failed != h->failed_before};
+	struct journal_settled settled = {.doubtful = h->counts.failed !=
+						      h->failed_before};
 	int r = 0;
 
 	if (batch > h->d->sent || batch <= h->d->acked ||
@@ -274,10 +275,8 @@ static int take_event(struct ship *h, const struct sink_event *event,
 		      struct err *err)
 {
 	switch (event->type) {
-	case SINK_FAIL:
-		return take_fail(h, event, err);
-	case SINK_ACK:
-		return take_ack(h, event->batch, err);
+	case SINK_FAIL: return take_fail(h, event, err);
+	case SINK_ACK: return take_ack(h, event->batch, err);
 	case SINK_HAVE:
 		long_have(h, event->stage, event->offset, &event->hash);
 		return 0;
@@ -309,8 +308,8 @@ int batch_answers(struct ship *h, bool all, struct err *err)
 	for (;;) {
 		bool waiting = h->d->acked < h->d->sent;
 
-		r = h->sink->ops->poll(h->sink, all && waiting ? -1 : 0,
-				       &event, err);
+		r = h->sink->ops->poll(h->sink, all && waiting ? -1 : 0, &event,
+				       err);
 		if (r < 0)
 			return r;
 		if (r == 0 && (!all || !waiting))

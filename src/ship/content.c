@@ -10,9 +10,9 @@
 /* A name that differs: what the mirror and what the snapshot have there. */
 struct want {
 	struct place at;
-	int64_t have;		/* 0: nothing */
+	int64_t have; /* 0: nothing */
 	enum fsys_type have_type;
-	struct inode_row row;	/* what S has there */
+	struct inode_row row; /* what S has there */
 	/* What was left of the file `left_by` that is nowhere else; 0: none. */
 	int64_t left_by;
 	struct hash left;
@@ -79,8 +79,10 @@ static int relink(struct ship *h, const struct op *first,
 	name_list_init(&names);
 	r = store_names_of(h->s, row->id, &names, err);
 	for (i = 0; r >= 0 && i < names.count; i++) {
-		struct op op = {.op = JOURNAL_LINK, .inode = row->id,
-				.type = row->a.type, .at = names.rows[i].at,
+		struct op op = {.op = JOURNAL_LINK,
+				.inode = row->id,
+				.type = row->a.type,
+				.at = names.rows[i].at,
 				.from = first->at};
 		enum fsys_type type;
 		int64_t there;
@@ -113,12 +115,8 @@ static int put_inode(struct ship *h, struct place at,
 	if (have)
 		op.report.was = *have;
 	switch (row->a.type) {
-	case FSYS_FILE:
-		r = put_file(h, &op, row, have, err);
-		break;
-	case FSYS_SYMLINK:
-		r = put_symlink(h, &op, row, err);
-		break;
+	case FSYS_FILE: r = put_file(h, &op, row, have, err); break;
+	case FSYS_SYMLINK: r = put_symlink(h, &op, row, err); break;
 	default:
 		op.op = JOURNAL_NODE;
 		op.attr = row->a;
@@ -139,8 +137,11 @@ static int put_inode(struct ship *h, struct place at,
 static int link_name(struct ship *h, const struct want *w, struct place home,
 		     struct err *err)
 {
-	struct op op = {.op = JOURNAL_LINK, .inode = w->row.id,
-			.type = w->row.a.type, .at = w->at, .from = home};
+	struct op op = {.op = JOURNAL_LINK,
+			.inode = w->row.id,
+			.type = w->row.a.type,
+			.at = w->at,
+			.from = home};
 
 	op.report.is_new = w->have == 0;
 	return batch_put(h, &op, err);
@@ -228,12 +229,13 @@ static int name_page(struct ship *h, struct place last, struct want *page,
 		" CASE WHEN r.inode IS NULL THEN 0 ELSE"
 		"  (SELECT count(*) FROM dest_name o INDEXED BY dest_name_inode"
 		"   WHERE o.dest=?1 AND o.inode=r.inode AND o.inode<>0) END,"
-		" " STORE_ROW("i") " FROM dest_name d"
-		" CROSS JOIN name n ON n.parent=d.parent AND n.name=d.name"
-		" CROSS JOIN inode i ON i.id=n.inode"
-		" LEFT JOIN relic r ON r.dest=d.dest AND r.inode=d.inode"
-		" WHERE d.dest=?1 AND (d.parent, d.name) > (?2, ?3)"
-		" ORDER BY d.parent, d.name LIMIT 512",
+		" " STORE_ROW(
+			"i") " FROM dest_name d"
+			     " CROSS JOIN name n ON n.parent=d.parent AND n.name=d.name"
+			     " CROSS JOIN inode i ON i.id=n.inode"
+			     " LEFT JOIN relic r ON r.dest=d.dest AND r.inode=d.inode"
+			     " WHERE d.dest=?1 AND (d.parent, d.name) > (?2, ?3)"
+			     " ORDER BY d.parent, d.name LIMIT 512",
 		err);
 	int r = 0;
 
@@ -346,7 +348,8 @@ static int firm_place(struct ship *h, const struct inode_row *row,
 	}
 	if (found) {
 		*out = names.rows[i - 1].at;
-		out->name = arena_copy(&h->plan.arena, out->name, out->len, err);
+		out->name = arena_copy(&h->plan.arena, out->name, out->len,
+				       err);
 		r = out->name ? 1 : err->code;
 	}
 	name_list_release(&names);
@@ -380,14 +383,12 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 	if (row.a.type != have.type)
 		return put_inode(h, at, &row, &have, err);
 	if (row.a.type == FSYS_FILE) {
-		if (h->o.size_only && !h->o.checksum &&
-		    have.size == row.a.size)
+		if (h->o.size_only && !h->o.checksum && have.size == row.a.size)
 			return put_meta(h, &op, &have, &row.a, err);
 		if (have.hashed && row.a.hashed && have.size == row.a.size &&
 		    hash_equal(&have.hash, &row.a.hash))
 			return put_meta(h, &op, &have, &row.a, err);
-		if (!have.hashed && !row.a.hashed &&
-		    have.size == row.a.size &&
+		if (!have.hashed && !row.a.hashed && have.size == row.a.size &&
 		    have.mtime.s == row.a.mtime.s &&
 		    have.mtime.ns == row.a.mtime.ns)
 			return put_meta(h, &op, &have, &row.a, err);
@@ -455,8 +456,8 @@ static int recheck_inode(struct ship *h, int64_t inode, struct err *err)
 		r = mirror_inode(h->s, h->d->id, inode, &have, err);
 	if (r > 0 && attr_same(&row.a, &have))
 		return notes_settled(h, inode, &have, err);
-	if (r <= 0 || row.a.type != FSYS_FILE || row.a.hashed ||
-	    !have.hashed || have.size != row.a.size || needs_meta(&have, &row.a))
+	if (r <= 0 || row.a.type != FSYS_FILE || row.a.hashed || !have.hashed ||
+	    have.size != row.a.size || needs_meta(&have, &row.a))
 		return r < 0 ? r : 0;
 	r = plan_where(h, inode, row.a.type, &at, err);
 	if (r > 0)
@@ -519,7 +520,9 @@ static int depth_of(struct ship *h, int64_t dir, size_t *out, struct err *err)
 
 static int put_dir(struct ship *h, int64_t inode, struct err *err)
 {
-	struct op op = {.op = JOURNAL_META, .inode = inode, .type = FSYS_DIR,
+	struct op op = {.op = JOURNAL_META,
+			.inode = inode,
+			.type = FSYS_DIR,
 			.at_root = inode == STORE_ROOT};
 	struct inode_row row;
 	struct attr have;

@@ -11,7 +11,7 @@
 
 #include "ship_local.h"
 
-#define SEEK_PLAIN 4u	/* searches in a list that do not pay for its order */
+#define SEEK_PLAIN 4u /* searches in a list that do not pay for its order */
 /* A chunk's row says that some version of the inode has it.  Where that is
  * seldom the one that the destination has, it is not believed any more. */
 #define LOADS_LOST 64u
@@ -229,7 +229,8 @@ size_t copy_expect(const struct ship *h, unsigned bits, uint64_t *key)
 			s = &h->sources[i];
 	/* The last one was cut by the end of its file. */
 	if (!s || !s->usable || s->list.bits != bits ||
-	    s->next + 1 >= s->list.count || s->list.v[s->next].key == INDEX_HOLE)
+	    s->next + 1 >= s->list.count ||
+	    s->list.v[s->next].key == INDEX_HOLE)
 		return 0;
 	*key = s->list.v[s->next].key;
 	return s->list.v[s->next].len;
@@ -338,8 +339,7 @@ int copy_repair(struct ship *h, struct err *err)
 		r = mirror_inode(h->s, h->d->id, c->inode, &a, err);
 		if (r > 0 && a.hashed && hash_equal(&a.hash, &c->hash)) {
 			memset(&a.hash, 0, sizeof(a.hash));
-			r = mirror_set_inode(h->s, h->d->id, c->inode, &a,
-					     err);
+			r = mirror_set_inode(h->s, h->d->id, c->inode, &a, err);
 		}
 		r = r < 0 ? r : 0;
 	}

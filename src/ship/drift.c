@@ -32,7 +32,9 @@ void drift_unseen(struct ship *h, const struct buf *dir, struct view name)
 	log_escape(name.p, name.len, last, sizeof(last));
 	log_line(h->o.log, LOG_ERROR,
 		 "%s%s%s: cannot be looked at at the destination", path,
-		 dir->len && name.len ? "/" : dir->len || name.len ? "" : ".",
+		 dir->len && name.len	? "/"
+		 : dir->len || name.len ? ""
+					: ".",
 		 last);
 }
 

@@ -7,8 +7,9 @@
 
 #include "ship_local.h"
 
-#define COPY_MAX (2u << 20)	/* bytes in one COPY: what is sent again if it is wrong */
-#define CUT_FROM 16384u		/* bytes: what is smaller is one chunk */
+#define COPY_MAX                                                               \
+	(2u << 20) /* bytes in one COPY: what is sent again if it is wrong */
+#define CUT_FROM 16384u /* bytes: what is smaller is one chunk */
 
 int emit_init(struct ship *h, struct err *err)
 {
@@ -154,8 +155,7 @@ static int cut(struct ship *h, const unsigned char *p, size_t len, bool last,
 		n = next_chunk(h, p + at, len - at, &key);
 		r = chunk_list_add(&e->list, key, (uint32_t)n, err);
 		if (r == 0 && e->looking && e->cut_at >= e->skip_to)
-			r = copy_find(h, key, (uint32_t)n, &source, &from,
-				      err);
+			r = copy_find(h, key, (uint32_t)n, &source, &from, err);
 		if (r > 0) {
 			r = at > literal ? send_literal(h, p + literal,
 							at - literal, err)
@@ -203,13 +203,12 @@ int emit_whole(struct ship *h, const unsigned char *p, size_t len,
 {
 	size_t used;
 	int r = h->emit->cutting ? cut(h, p, len, true, &used, err)
-				: send_literal(h, p, len, err);
+				 : send_literal(h, p, len, err);
 
 	return r < 0 ? r : flush_copy(h, err);
 }
 
-int emit_room(struct ship *h, unsigned char **p, size_t *room,
-	      struct err *err)
+int emit_room(struct ship *h, unsigned char **p, size_t *room, struct err *err)
 {
 	struct emit *e = h->emit;
 
@@ -275,8 +274,8 @@ int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,
 	struct copied note = {.stage = stage, .length = size, .hash = *hash};
 	struct msg_copy m;
 	int r = h->can_copy && size > 0
-			? copy_find_whole(h, hash, size, &note.inode,
-						  &e->path, err)
+			? copy_find_whole(h, hash, size, &note.inode, &e->path,
+					  err)
 			: 0;
 
 	if (r <= 0)

@@ -7,7 +7,7 @@
 
 #include "gather.h"
 
-#define DIR_NAMES (1u << 24)	/* names of a directory that are needed, at most */
+#define DIR_NAMES (1u << 24) /* names of a directory that are needed, at most */
 
 int gather_by_name(const void *a, const void *b)
 {

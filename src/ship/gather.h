@@ -5,33 +5,33 @@
 
 #include "ship_local.h"
 
-#define GATHER_MANY 65536u	/* names of a directory, before we look closer */
+#define GATHER_MANY 65536u /* names of a directory, before we look closer */
 
 struct found_dir {
-	int64_t inode;		/* as which M knows it; < 0 a stranger */
+	int64_t inode; /* as which M knows it; < 0 a stranger */
 };
 
 struct item {
-	struct place at;	/* parent 0; name in the arena */
+	struct place at; /* parent 0; name in the arena */
 	struct attr a;
 	uint64_t dev, ino, nlink;
 };
 
 struct listing {
 	struct ship *h;
-	struct map dirs;	/* path -> struct found_dir, still to come */
-	struct map inodes;	/* far (dev, ino) with links -> our inode */
-	struct map ours;	/* our inode with links -> far number */
-	struct buf dir;		/* path of the directory being gathered */
+	struct map dirs;   /* path -> struct found_dir, still to come */
+	struct map inodes; /* far (dev, ino) with links -> our inode */
+	struct map ours;   /* our inode with links -> far number */
+	struct buf dir;	   /* path of the directory being gathered */
 	bool gathering, unreadable;
-	struct map seen;	/* directories that were listed -> 1; 0 could not be */
+	struct map seen; /* directories that were listed -> 1; 0 could not be */
 	bool some_unreadable;
 	struct item *items;
-	size_t count, cap, enough;	/* enough: time to thin them out */
+	size_t count, cap, enough; /* enough: time to thin them out */
 	struct arena arena;
-	int64_t stranger;	/* last negative number used */
+	int64_t stranger; /* last negative number used */
 	uint64_t listed, extras;
-	uint64_t alone;		/* extras that are left alone */
+	uint64_t alone; /* extras that are left alone */
 };
 
 /* gather.c: one LISTING; arg is a struct listing. */

@@ -18,10 +18,10 @@
 #include "ship_local.h"
 #include "snapsync/clock.h"
 
-#define SPARSE_BYTES 65536u	/* -S: zeros of this length become a hole */
-#define WAIT_MS 50		/* for the helper's answer, at a time */
+#define SPARSE_BYTES 65536u /* -S: zeros of this length become a hole */
+#define WAIT_MS 50	    /* for the helper's answer, at a time */
 
-enum { MORE = 3 };		/* the deadline has come */
+enum { MORE = 3 }; /* the deadline has come */
 
 int long_new(struct ship *h, const struct reading *begun, struct err *err)
 {
@@ -213,9 +213,8 @@ static int start(struct reading *rd)
 {
 	rewind_to_start(rd);
 	chunk_list_clear(&rd->emit->list);
-	rd->state = rd->have.hashed && rd->have.size == rd->size
-			    ? READ_COMPARE
-			    : READ_STAGE;
+	rd->state = rd->have.hashed && rd->have.size == rd->size ? READ_COMPARE
+								 : READ_STAGE;
 	return 1;
 }
 
@@ -316,18 +315,12 @@ static int send_rest(struct reading *rd, struct err *err)
 static int step(struct reading *rd, struct err *err)
 {
 	switch (rd->state) {
-	case READ_NOT_BEGUN:
-		return start(rd);
-	case READ_COMPARE:
-		return compare(rd, err);
-	case READ_STAGE:
-		return announce(rd, err);
-	case READ_ASKED:
-		return await(rd, err);
-	case READ_PREFIX:
-		return check_prefix(rd, err);
-	default:
-		return send_rest(rd, err);
+	case READ_NOT_BEGUN: return start(rd);
+	case READ_COMPARE: return compare(rd, err);
+	case READ_STAGE: return announce(rd, err);
+	case READ_ASKED: return await(rd, err);
+	case READ_PREFIX: return check_prefix(rd, err);
+	default: return send_rest(rd, err);
 	}
 }
 
@@ -346,8 +339,8 @@ int long_run(struct reading *rd, int64_t until, struct err *err)
 		return rd->verdict;
 	if (r == MORE)
 		return LONG_MORE;
-	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
-		      err_class(r) == ERR_CLASS_FATAL))
+	if (r < 0 &&
+	    (err_class(r) == ERR_CLASS_DROP || err_class(r) == ERR_CLASS_FATAL))
 		return r;
 	/* What was sent of it may be of use next time, if it has a key. */
 	if (rd->staged && !rd->keyed) {
@@ -380,8 +373,8 @@ int ship_more(struct ship *h, int64_t until, struct err *err)
 	r = long_run(rd, until, err);
 	if (r == LONG_MORE)
 		return 1;
-	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
-		      err_class(r) == ERR_CLASS_FATAL))
+	if (r < 0 &&
+	    (err_class(r) == ERR_CLASS_DROP || err_class(r) == ERR_CLASS_FATAL))
 		return r;
 	if (r <= 0) {
 		rd->state = READ_FAILED;

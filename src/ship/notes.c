@@ -10,7 +10,7 @@ struct note {
 	int64_t inode;
 	unsigned flags;
 	struct attr a;		/* KNOWN, CHUNKS: only its hash */
-	struct chunk_list list;	/* CHUNKS, owned */
+	struct chunk_list list; /* CHUNKS, owned */
 	struct view path;	/* PROBLEM */
 	int code;
 	const char *text;

@@ -20,12 +20,13 @@
 #include "snapsync/clock.h"
 #include "snapsync/codec.h"
 
-#define SMALL_FRAME 4096u	/* bytes, the mean of a block */
-#define SKIP_MAX 64u		/* blocks */
-#define METER_BYTES (4u << 20)	/* older measurements count half */
-#define SAMPLE_BYTES 32768u	/* less says more of calls than of bytes */
-#define EARLY_BYTES (4u << 20)	/* of content: until then a slow link may look fast */
-#define LEVEL_DEFAULT 3		/* -z */
+#define SMALL_FRAME 4096u      /* bytes, the mean of a block */
+#define SKIP_MAX 64u	       /* blocks */
+#define METER_BYTES (4u << 20) /* older measurements count half */
+#define SAMPLE_BYTES 32768u    /* less says more of calls than of bytes */
+#define EARLY_BYTES                                                            \
+	(4u << 20)	/* of content: until then a slow link may look fast */
+#define LEVEL_DEFAULT 3 /* -z */
 
 /* auto's level, by the ns that each byte waits for room on the link: a slower
  * one leaves more time. */
@@ -39,15 +40,15 @@ struct meter {
 };
 
 struct pack {
-	int mode;		/* REMOTE_PACK_..., or a level */
+	int mode; /* REMOTE_PACK_..., or a level */
 	struct codec *codec;
 	int level;
-	struct meter writing, waiting;	/* on the link */
+	struct meter writing, waiting; /* on the link */
 	struct meter packing;
-	struct meter left;		/* not ns: bytes of that many bytes */
-	uint64_t content;		/* bytes of it packed so far */
-	unsigned skip, back_off;	/* blocks */
-	uint64_t in, out;		/* bytes packed so far, and into what */
+	struct meter left;	 /* not ns: bytes of that many bytes */
+	uint64_t content;	 /* bytes of it packed so far */
+	unsigned skip, back_off; /* blocks */
+	uint64_t in, out;	 /* bytes packed so far, and into what */
 };
 
 int pack_new(struct pack **out, struct err *err)
@@ -144,15 +145,13 @@ static int ready(struct pack *p, struct err *err)
 }
 
 /* Whole frames from `at` on, of `most` bytes together at most, or one. */
-static size_t block(const struct buf *b, size_t at, size_t most,
-		    size_t *frames)
+static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames)
 {
 	size_t len = 0, size;
 
 	*frames = 0;
 	while (at + len < b->len) {
-		struct view v = view_of(b->data + at + len,
-					b->len - at - len);
+		struct view v = view_of(b->data + at + len, b->len - at - len);
 
 		size = FRAME_HEADER + (size_t)view_u32(&v);
 		if (*frames && len + size > most)

@@ -9,14 +9,18 @@
 
 #include "ship_local.h"
 
-#define DEPTH_MAX 500	/* of the recursion; then park instead */
+#define DEPTH_MAX 500 /* of the recursion; then park instead */
 
 static int move_to(struct ship *h, struct place from, struct place at,
 		   int64_t inode, enum fsys_type type, bool silent,
 		   struct err *err)
 {
-	struct op op = {.op = JOURNAL_MOVE, .inode = inode, .type = type,
-			.at = at, .from = from, .silent = silent};
+	struct op op = {.op = JOURNAL_MOVE,
+			.inode = inode,
+			.type = type,
+			.at = at,
+			.from = from,
+			.silent = silent};
 
 	return batch_put(h, &op, err);
 }
@@ -30,12 +34,13 @@ static int park(struct ship *h, struct place from, int64_t inode,
 	const unsigned char *pair = h->d->pair;
 	struct place limbo = {STORE_LIMBO, name, 0};
 
-	limbo.len = (size_t)snprintf(
-		name, sizeof(name), "%llx%s.%llx.%02x%02x%02x%02x",
-		inode < 0 ? -(unsigned long long)inode
-			  : (unsigned long long)inode,
-		inode < 0 ? "x" : "", (unsigned long long)h->d->sent + 1,
-		pair[0], pair[1], pair[2], pair[3]);
+	limbo.len = (size_t)snprintf(name, sizeof(name),
+				     "%llx%s.%llx.%02x%02x%02x%02x",
+				     inode < 0 ? -(unsigned long long)inode
+					       : (unsigned long long)inode,
+				     inode < 0 ? "x" : "",
+				     (unsigned long long)h->d->sent + 1,
+				     pair[0], pair[1], pair[2], pair[3]);
 	return move_to(h, from, limbo, inode, type, true, err);
 }
 
@@ -46,8 +51,7 @@ static bool is_busy(const struct ship *h, int64_t inode)
 	return b && *b;
 }
 
-static int set_busy(struct ship *h, int64_t inode, int64_t on,
-		    struct err *err)
+static int set_busy(struct ship *h, int64_t inode, int64_t on, struct err *err)
 {
 	int64_t *b = map_put_u64(&h->plan.busy, (uint64_t)inode, NULL, err);
 
@@ -149,8 +153,7 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	/* It has no place any more.  Whoever comes replaces it in one step,
 	 * unless it is a directory. */
 	if (r == 0)
-		return there_type == FSYS_DIR ? make_way(h, at, there, err)
-					      : 0;
+		return there_type == FSYS_DIR ? make_way(h, at, there, err) : 0;
 	/* A link that T has under another name which S wants may be replaced
 	 * in one step: its other names are linked later. */
 	if (there_type != FSYS_DIR) {
@@ -195,7 +198,8 @@ static int leave(struct ship *h, int64_t dir, struct place at, struct err *err)
 			r = r < 0 ? r : 1;
 		}
 		if (r > 0 && ++depth > PATH_DEPTH_MAX)
-			r = err_set(err, ERR_VANISHED, "a directory has no "
+			r = err_set(err, ERR_VANISHED,
+				    "a directory has no "
 				    "place at the destination");
 		up = here.parent;
 	}
@@ -242,8 +246,11 @@ int place_moved(struct ship *h, struct place at, int64_t inode,
 static int make_dir(struct ship *h, struct place at,
 		    const struct inode_row *row, struct err *err)
 {
-	struct op op = {.op = JOURNAL_MKDIR, .inode = row->id,
-			.type = FSYS_DIR, .at = at, .attr = row->a};
+	struct op op = {.op = JOURNAL_MKDIR,
+			.inode = row->id,
+			.type = FSYS_DIR,
+			.at = at,
+			.attr = row->a};
 	int r = free_name(h, at, row->id, err);
 
 	op.report.is_new = true;
@@ -298,7 +305,8 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 		if (r >= 0 && chain.count == before)
 			r = err_set(err, ERR_VANISHED, "a directory has gone");
 		else if (r >= 0 && before > PATH_DEPTH_MAX)
-			r = err_set(err, ERR_VANISHED, "the snapshot has a "
+			r = err_set(err, ERR_VANISHED,
+				    "the snapshot has a "
 				    "directory in itself");
 		if (r >= 0) {
 			chain.count = before + 1;
@@ -306,8 +314,8 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 		}
 	}
 	for (n = chain.count; r >= 0 && n > 0; n--)
-		r = place_one(h, chain.rows[n - 1].inode,
-			      chain.rows[n - 1].at, err);
+		r = place_one(h, chain.rows[n - 1].inode, chain.rows[n - 1].at,
+			      err);
 	name_list_release(&chain);
 	return r < 0 ? r : 0;
 }
@@ -317,8 +325,10 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 static int settle_once(struct ship *h, const struct name_row *lost,
 		       struct err *err)
 {
-	struct op op = {.op = JOURNAL_REMOVE, .inode = lost->inode,
-			.type = lost->type, .at = lost->at};
+	struct op op = {.op = JOURNAL_REMOVE,
+			.inode = lost->inode,
+			.type = lost->type,
+			.at = lost->at};
 	enum fsys_type type;
 	struct name_list names;
 	struct place at;
@@ -396,8 +406,8 @@ int place_all(struct ship *h, struct err *err)
 		db_blob(q, 3, last.name, last.len);
 		while ((r = db_step(q, err)) > 0) {
 			struct view v = db_col_blob(q, 1);
-			struct place at = {db_col_int(q, 0),
-					   (const char *)v.p, v.len};
+			struct place at = {db_col_int(q, 0), (const char *)v.p,
+					   v.len};
 
 			r = name_list_add(&page, at, db_col_int(q, 2),
 					  (enum fsys_type)db_col_int(q, 3),

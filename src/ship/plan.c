@@ -122,8 +122,8 @@ int plan_where(struct ship *h, int64_t inode, enum fsys_type type,
 	       struct place *out, struct err *err)
 {
 	struct plan *p = &h->plan;
-	struct t_dir *dir = map_get_u64(
-		type == FSYS_DIR ? &p->dirs : &p->homes, (uint64_t)inode);
+	struct t_dir *dir = map_get_u64(type == FSYS_DIR ? &p->dirs : &p->homes,
+					(uint64_t)inode);
 	enum fsys_type there_type;
 	struct name_list names;
 	int64_t there;

@@ -12,9 +12,9 @@ static int sum(struct ship *h, const char *text, struct err *err)
 	db_int(q, 1, h->d->id);
 	r = db_step(q, err);
 	if (r > 0)
-		h->progress.total +=
-			(uint64_t)db_col_int(q, 0) * SHIP_OPERATION +
-			(uint64_t)db_col_int(q, 1);
+		h->progress.total += (uint64_t)db_col_int(q, 0) *
+					     SHIP_OPERATION +
+				     (uint64_t)db_col_int(q, 1);
 	db_reset(q);
 	return r < 0 ? r : 0;
 }

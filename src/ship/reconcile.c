@@ -86,8 +86,7 @@ static bool same_content(const struct ship *h, const struct attr *a,
 	case FSYS_BLOCK:
 		return a->rdev_major == far->rdev_major &&
 		       a->rdev_minor == far->rdev_minor;
-	default:
-		return true;
+	default: return true;
 	}
 }
 
@@ -114,7 +113,8 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 	     remote_welcome(h->remote)->flags & MSG_WELCOME_NO_MODES) &&
 	    drift_same_mode(h, a, &there))
 		there.mode = a->mode;
-	if (a->type == FSYS_FILE && !it->a.hashed && same_content(h, a, &it->a)) {
+	if (a->type == FSYS_FILE && !it->a.hashed &&
+	    same_content(h, a, &it->a)) {
 		there.hashed = a->hashed;
 		there.hash = a->hash;
 	} else if (a->type == FSYS_FILE) {
@@ -311,15 +311,17 @@ int reconcile_dir(struct listing *l, struct err *err)
 			/* What came and went while it was listed may be
 			 * there twice. */
 			if (i && i < l->count &&
-			    gather_by_name(&l->items[i], &l->items[i - 1]) == 0) {
+			    gather_by_name(&l->items[i], &l->items[i - 1]) ==
+				    0) {
 				i++;
 				continue;
 			}
 			if (k < names.count)
 				probe.at = names.rows[k].at;
-			c = i == l->count      ? 1
-			    : k == names.count ? -1
-					       : gather_by_name(&l->items[i], &probe);
+			c = i == l->count ? 1
+			    : k == names.count
+				    ? -1
+				    : gather_by_name(&l->items[i], &probe);
 			if (c > 0) {
 				struct name_row *n = &names.rows[k++];
 
@@ -379,7 +381,8 @@ static int limit_extras(struct listing *l, struct err *err)
 		 "that are not in the source stay; if this is meant, run once "
 		 "with --verify --delete --force-delete",
 		 empty ? "the source is empty (is it mounted?)"
-		       : "more than --max-delete allows", l->extras);
+		       : "more than --max-delete allows",
+		 l->extras);
 	return mirror_drop_strangers(l->h->s, l->h->d->id, err);
 }
 
@@ -444,7 +447,8 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 		log_line(h->o.log, known ? LOG_WARN : LOG_INFO,
 			 "the destination has %" PRIu64 " that the source does "
 			 "not have, left alone (--verify names them, and with "
-			 "--delete removes them)", l.alone);
+			 "--delete removes them)",
+			 l.alone);
 	if (r == 0 && explained)
 		r = keep_limbo(&l, err);
 	if (r == 0)

@@ -12,7 +12,7 @@
 #define OUT_BYTES (4u * 1024u * 1024u)
 #define READ_BYTES (128u * 1024u)
 #define EVENTS_MAX 70000u
-#define PACE_MS 20	/* --bwlimit: how often something may go */
+#define PACE_MS 20 /* --bwlimit: how often something may go */
 
 static int take_refuse(struct view payload, struct err *err)
 {
@@ -27,8 +27,7 @@ static int take_refuse(struct view payload, struct err *err)
 		       (const char *)m.text.p);
 }
 
-static int take_welcome(struct remote *r, struct view payload,
-			struct err *err)
+static int take_welcome(struct remote *r, struct view payload, struct err *err)
 {
 	int e = buf_put(&r->welcome_bytes, payload.p, payload.len, err);
 
@@ -86,15 +85,13 @@ static int take_fail(struct remote *r, struct view payload, struct err *err)
 	event.type = SINK_FAIL;
 	event.batch = m.batch;
 	event.index = m.index;
-	event.code = m.code && m.code < ERR_CODES ? (int)m.code
-						  : (int)ERR_IO;
+	event.code = m.code && m.code < ERR_CODES ? (int)m.code : (int)ERR_IO;
 	snprintf(event.text, sizeof(event.text), "%.*s", (int)m.text.len,
 		 (const char *)m.text.p);
 	return push_event(r, &event, err);
 }
 
-static int take_number(struct remote *r, const struct frame *f,
-		       struct err *err)
+static int take_number(struct remote *r, const struct frame *f, struct err *err)
 {
 	struct frame_mark mark = {0};
 	uint64_t n;
@@ -118,8 +115,7 @@ static int take_number(struct remote *r, const struct frame *f,
 	return e < 0 ? e : frame_end(&r->out, &mark, err);
 }
 
-static int take_answer(struct remote *r, const struct frame *f,
-		       struct err *err)
+static int take_answer(struct remote *r, const struct frame *f, struct err *err)
 {
 	struct sink_event event;
 	struct msg_ack ack;
@@ -147,8 +143,7 @@ static int take_answer(struct remote *r, const struct frame *f,
 	return e < 0 ? e : push_event(r, &event, err);
 }
 
-static int take_frame(struct remote *r, const struct frame *f,
-		      struct err *err)
+static int take_frame(struct remote *r, const struct frame *f, struct err *err)
 {
 	if (f->type == MSG_REFUSE)
 		return take_refuse(f->payload, err);
@@ -161,25 +156,18 @@ static int take_frame(struct remote *r, const struct frame *f,
 		if (r->greeted)
 			break;
 		return take_welcome(r, f->payload, err);
-	case MSG_NOTE:
-		return take_note(r, f->payload, err);
+	case MSG_NOTE: return take_note(r, f->payload, err);
 	case MSG_PING:
 	case MSG_PONG:
-	case MSG_CREDIT:
-		return take_number(r, f, err);
+	case MSG_CREDIT: return take_number(r, f, err);
 	case MSG_ACK:
 	case MSG_NEED:
-	case MSG_HAVE:
-		return take_answer(r, f, err);
-	case MSG_FAIL:
-		return take_fail(r, f->payload, err);
+	case MSG_HAVE: return take_answer(r, f, err);
+	case MSG_FAIL: return take_fail(r, f->payload, err);
 	case MSG_LISTING:
-	case MSG_LISTED:
-		return remote_take_listing(r, f, err);
-	case MSG_SIGNED:
-		return remote_take_signed(r, f, err);
-	default:
-		break;
+	case MSG_LISTED: return remote_take_listing(r, f, err);
+	case MSG_SIGNED: return remote_take_signed(r, f, err);
+	default: break;
 	}
 	return err_set(err, ERR_PROTOCOL, "unexpected message %u", f->type);
 }
@@ -445,8 +433,8 @@ struct sink *remote_sink(struct remote *r)
 int remote_owner(struct remote *r, bool group, uint32_t id, const char *name,
 		 struct err *err)
 {
-	struct msg_owner m = {.group = group, .id = id,
-			      .name = view_of(name, strlen(name))};
+	struct msg_owner m = {
+		.group = group, .id = id, .name = view_of(name, strlen(name))};
 	struct frame_mark mark = {0};
 	int e = remote_begin(r, MSG_OWNER, 0, &mark, 300, err);
 

@@ -54,8 +54,7 @@ int remote_list(struct remote *r, uint32_t flags, remote_listing_fn fn,
 	return e;
 }
 
-int remote_take_signed(struct remote *r, const struct frame *f,
-		       struct err *err)
+int remote_take_signed(struct remote *r, const struct frame *f, struct err *err)
 {
 	struct msg_signed m;
 	int e = msg_get_signed(f->payload, &m, err);

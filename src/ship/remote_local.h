@@ -12,28 +12,29 @@ struct remote {
 	struct link *link;
 	struct remote_options o;
 	struct buf in, out;
-	size_t out_at;		/* of out, handed on already */
-	uint64_t held_back;	/* bytes that the COPYs since the last push are for */
-	size_t plain_to;	/* ... and up to here it shall go as it is */
-	struct buf wire;	/* a PACK on its way */
+	size_t out_at; /* of out, handed on already */
+	uint64_t
+		held_back; /* bytes that the COPYs since the last push are for */
+	size_t plain_to;   /* ... and up to here it shall go as it is */
+	struct buf wire;   /* a PACK on its way */
 	size_t wire_at;
 	struct pack *pack;
-	double allowed;		/* --bwlimit: bytes that may go now ... */
-	int64_t paced;		/* ... as of then (mono ns) */
-	bool held;		/* the limit holds bytes back, not the link */
+	double allowed; /* --bwlimit: bytes that may go now ... */
+	int64_t paced;	/* ... as of then (mono ns) */
+	bool held;	/* the limit holds bytes back, not the link */
 	uint64_t credit;
 	struct msg_welcome welcome;
-	struct buf welcome_bytes;	/* owns the welcome's views */
+	struct buf welcome_bytes; /* owns the welcome's views */
 	struct sink_event *events;
 	size_t event_at, event_count, event_cap;
-	int64_t heard, asked;	/* mono ns: last byte in, last PING out */
+	int64_t heard, asked; /* mono ns: last byte in, last PING out */
 	remote_listing_fn on_listing;
 	void *listing_arg;
 	remote_signed_fn on_signed;
 	void *sign_arg;
 	uint64_t sign_id;
 	bool noted;		/* NOTE has come */
-	bool greeted, answered;	/* to the question that is waited for */
+	bool greeted, answered; /* to the question that is waited for */
 	unsigned listed_code;
 };
 
@@ -49,8 +50,10 @@ int remote_flush_to(struct remote *r, size_t keep, struct err *err);
 size_t remote_waiting(const struct remote *r);
 
 /* remote_ask.c */
-int remote_take_listing(struct remote *r, const struct frame *f, struct err *err);
-int remote_take_signed(struct remote *r, const struct frame *f, struct err *err);
+int remote_take_listing(struct remote *r, const struct frame *f,
+			struct err *err);
+int remote_take_signed(struct remote *r, const struct frame *f,
+		       struct err *err);
 
 /* pack.c */
 /* Packs nothing until it is told how: REMOTE_PACK_... or a level. */

@@ -3,9 +3,12 @@
 
 #include "remote_local.h"
 
-#define OUT_FLUSH (256u * 1024u)	/* bytes that wait before they are handed over */
-#define OUT_FULL (1024u * 1024u)	/* ... and before somebody waits for the link */
-#define COPY_FLUSH (8u << 20)	/* bytes of work that a few short frames may hold back */
+#define OUT_FLUSH                                                              \
+	(256u * 1024u) /* bytes that wait before they are handed over */
+#define OUT_FULL                                                               \
+	(1024u * 1024u) /* ... and before somebody waits for the link */
+#define COPY_FLUSH                                                             \
+	(8u << 20) /* bytes of work that a few short frames may hold back */
 
 /* A frame of at most `size` payload bytes begins; credit is there for it. */
 int remote_begin(struct remote *r, enum msg_type type, unsigned stream,
@@ -74,8 +77,8 @@ static int sink_keep(struct sink *k, uint64_t id, uint64_t length,
 	return e < 0 ? e : remote_end(of(k), &mark, err);
 }
 
-static int sink_data(struct sink *k, uint64_t id, const void *bytes,
-		       size_t len, struct err *err)
+static int sink_data(struct sink *k, uint64_t id, const void *bytes, size_t len,
+		     struct err *err)
 {
 	struct msg_data m = {.id = id, .bytes = view_of(bytes, len)};
 	struct frame_mark mark = {0};
@@ -98,12 +101,11 @@ static int sink_hole(struct sink *k, uint64_t id, uint64_t length,
 	return e < 0 ? e : remote_end(of(k), &mark, err);
 }
 
-static int sink_copy(struct sink *k, const struct msg_copy *m,
-		     struct err *err)
+static int sink_copy(struct sink *k, const struct msg_copy *m, struct err *err)
 {
 	struct frame_mark mark = {0};
-	int e = remote_begin(of(k), MSG_COPY, 0, &mark,
-			     64 + m->path.path.len, err);
+	int e = remote_begin(of(k), MSG_COPY, 0, &mark, 64 + m->path.path.len,
+			     err);
 
 	if (e == 0)
 		e = msg_put_copy(&of(k)->out, m, err);
@@ -116,8 +118,8 @@ static int sink_copy(struct sink *k, const struct msg_copy *m,
 	return remote_push(of(k), err);
 }
 
-static int sink_stage_end(struct sink *k, uint64_t id,
-			    const struct hash *hash, struct err *err)
+static int sink_stage_end(struct sink *k, uint64_t id, const struct hash *hash,
+			  struct err *err)
 {
 	struct msg_stage_end m = {.id = id, .hash = *hash};
 	struct frame_mark mark = {0};
@@ -161,7 +163,7 @@ static int sink_op(struct sink *k, const struct msg_op *op, struct err *err)
 }
 
 static int sink_commit(struct sink *k, uint64_t batch, uint32_t count,
-			 struct err *err)
+		       struct err *err)
 {
 	struct msg_commit m = {.batch = batch, .count = count};
 	struct frame_mark mark = {0};
@@ -175,7 +177,7 @@ static int sink_commit(struct sink *k, uint64_t batch, uint32_t count,
 }
 
 static int sink_poll(struct sink *k, int wait_ms, struct sink_event *event,
-		       struct err *err)
+		     struct err *err)
 {
 	struct remote *r = of(k);
 	int e = 0;
@@ -197,6 +199,7 @@ static int sink_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 const struct sink_ops remote_sink_ops = {
-	sink_stage,	 sink_keep,  sink_data, sink_hole,   sink_copy, sink_stage_end,
-	sink_stage_drop, sink_begin, sink_op,	sink_commit, sink_poll,
+	sink_stage, sink_keep,	    sink_data,	     sink_hole,
+	sink_copy,  sink_stage_end, sink_stage_drop, sink_begin,
+	sink_op,    sink_commit,    sink_poll,
 };

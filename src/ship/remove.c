@@ -34,8 +34,7 @@ static int push(struct ship *h, struct stack *s, const struct name_row *row,
 	l->next = 0;
 	name_list_init(&l->below);
 	if (row->type == FSYS_DIR)
-		r = mirror_names_in(h->s, h->d->id, row->inode, &l->below,
-				    err);
+		r = mirror_names_in(h->s, h->d->id, row->inode, &l->below, err);
 	return r < 0 ? r : 0;
 }
 
@@ -43,8 +42,10 @@ static int push(struct ship *h, struct stack *s, const struct name_row *row,
 static int remove_name(struct ship *h, const struct name_row *row, bool below,
 		       struct err *err)
 {
-	struct op op = {.op = JOURNAL_REMOVE, .inode = row->inode,
-			.type = row->type, .at = row->at};
+	struct op op = {.op = JOURNAL_REMOVE,
+			.inode = row->inode,
+			.type = row->type,
+			.at = row->at};
 	const struct t_dir *was;
 	enum fsys_type type;
 	int64_t there, want;
@@ -104,8 +105,7 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 }
 
 /* Still there. */
-static int must_go(struct ship *h, const struct name_row *row,
-		   struct err *err)
+static int must_go(struct ship *h, const struct name_row *row, struct err *err)
 {
 	enum fsys_type type;
 	int64_t there;
@@ -116,8 +116,8 @@ static int must_go(struct ship *h, const struct name_row *row,
 
 /* Tops of what is gone: their parent lives on, or is the limbo.  Not what is
  * replaced in one step, that is by a non-directory of the same name. */
-static int next_page(struct ship *h, struct place last,
-		     struct name_list *page, struct err *err)
+static int next_page(struct ship *h, struct place last, struct name_list *page,
+		     struct err *err)
 {
 	struct sql *q = db_sql(
 		store_db(h->s),

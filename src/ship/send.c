@@ -17,7 +17,7 @@
 #define TICK (20 * CLOCK_MS)
 #define COARSE (2100 * CLOCK_MS)
 
-#define SPARSE_BYTES 65536u	/* -S: zeros of this length become a hole */
+#define SPARSE_BYTES 65536u /* -S: zeros of this length become a hole */
 
 /* Descriptor of a source directory, by S's path; kept for the next file. */
 static int source_dir(struct ship *h, int64_t parent, struct err *err)
@@ -58,8 +58,8 @@ bool send_is_row(const struct fsys_stat *st, const struct inode_row *row)
 	return row->ino == st->ino && row->a.size == st->size &&
 	       row->a.mtime.s == st->mtime.s &&
 	       row->a.mtime.ns == st->mtime.ns &&
-	       row->ctime == (uint64_t)st->ctime.s * CLOCK_SECOND +
-				     st->ctime.ns;
+	       row->ctime ==
+		       (uint64_t)st->ctime.s * CLOCK_SECOND + st->ctime.ns;
 }
 
 /* Could a change after the reading leave the same time stamps? */
@@ -100,8 +100,8 @@ static int send_small(struct reading *rd, struct err *err)
 	if (r == 0 && rd->size)
 		r = emit_whole(h, h->io, (size_t)rd->size, err);
 	return r < 0 ? r
-		     : h->sink->ops->stage_end(h->sink, rd->stage,
-					       &rd->result, err);
+		     : h->sink->ops->stage_end(h->sink, rd->stage, &rd->result,
+					       err);
 }
 
 static void attr_of(const struct fsys_stat *st, const struct hash *hash,
@@ -138,8 +138,8 @@ static int learn(struct ship *h, const struct inode_row *row,
 	return notes_known(h, row->id, hash, young ? STORE_YOUNG : 0, err);
 }
 
-static int not_now(struct ship *h, struct place at, int code,
-		   const char *text, struct err *err)
+static int not_now(struct ship *h, struct place at, int code, const char *text,
+		   struct err *err)
 {
 	int r;
 
@@ -153,14 +153,13 @@ static int not_now(struct ship *h, struct place at, int code,
 
 /* The content was read (and sent, unless it is the same): r is 1, or 2 for
  * the same; 0 it is not what it was. */
-static int finish(struct ship *h, struct place at,
-		  const struct inode_row *row, struct reading *rd, int r,
-		  struct attr *attr, struct err *err)
+static int finish(struct ship *h, struct place at, const struct inode_row *row,
+		  struct reading *rd, int r, struct attr *attr, struct err *err)
 {
 	int e;
 
-	if (r < 0 && (err_class(r) == ERR_CLASS_DROP ||
-		      err_class(r) == ERR_CLASS_FATAL))
+	if (r < 0 &&
+	    (err_class(r) == ERR_CLASS_DROP || err_class(r) == ERR_CLASS_FATAL))
 		return r;
 	if (r < 0)
 		return not_now(h, at, -r, err->msg, err);
@@ -333,8 +332,8 @@ int send_target(struct ship *h, struct place at, const struct inode_row *row,
 	r = buf_reserve(&h->scratch, MSG_LINK_MAX + 1, err);
 	if (r < 0)
 		return r;
-	n = fsys_readlink(dir, name, (char *)h->scratch.data,
-			  MSG_LINK_MAX + 1, err);
+	n = fsys_readlink(dir, name, (char *)h->scratch.data, MSG_LINK_MAX + 1,
+			  err);
 	if (n < 0)
 		return not_now(h, at, ERR_VANISHED, "", err);
 	h->scratch.len = (size_t)n;
@@ -345,8 +344,7 @@ int send_target(struct ship *h, struct place at, const struct inode_row *row,
 }
 
 /* Names for the numbers of owners, once each, before they are used. */
-static int tell_owner(struct ship *h, bool group, uint32_t id,
-		      struct err *err)
+static int tell_owner(struct ship *h, bool group, uint32_t id, struct err *err)
 {
 	uint64_t key = (uint64_t)group << 32 | id;
 	char name[ACCOUNTS_NAME + 1];

@@ -136,7 +136,8 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 		if (f->code <= 0 || f->code >= ERR_CODES)
 			f->code = ERR_IO;
 		sys = (int)view_u32(&v);
-		snprintf(f->text, sizeof(f->text), "failed in an earlier run (%s, error %d there)",
+		snprintf(f->text, sizeof(f->text),
+			 "failed in an earlier run (%s, error %d there)",
 			 err_name(f->code), sys);
 	}
 	return v.bad ? err_set(err, ERR_PROTOCOL, "bad failures in WELCOME")
@@ -260,8 +261,8 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 
 static bool can_copy(const struct ship *h)
 {
-	return h->remote && (remote_welcome(h->remote)->features &
-			     MSG_FEATURE_COPY);
+	return h->remote &&
+	       (remote_welcome(h->remote)->features & MSG_FEATURE_COPY);
 }
 
 /* One campaign: what differs now, in order. */

@@ -7,13 +7,14 @@
 
 #include "ship_local.h"
 
-#define PATIENT_MAX ((uint64_t)1 << 30)	/* bytes: more would hold up the passes */
+#define PATIENT_MAX                                                            \
+	((uint64_t)1 << 30) /* bytes: more would hold up the passes */
 
 struct answer {
 	struct chunk_list list;
 	struct hash hash;
 	uint64_t size;
-	uint64_t most, sum;	/* bytes that its chunks may have, and have */
+	uint64_t most, sum; /* bytes that its chunks may have, and have */
 	bool failed;
 };
 

@@ -16,8 +16,8 @@ static int null_keep(struct sink *k, uint64_t id, uint64_t length,
 	return 0;
 }
 
-static int null_data(struct sink *k, uint64_t id, const void *bytes,
-		     size_t len, struct err *err)
+static int null_data(struct sink *k, uint64_t id, const void *bytes, size_t len,
+		     struct err *err)
 {
 	(void)k, (void)id, (void)bytes, (void)len, (void)err;
 	return 0;
@@ -33,8 +33,7 @@ static int null_hole(struct sink *k, uint64_t id, uint64_t length,
 	return 0;
 }
 
-static int null_copy(struct sink *k, const struct msg_copy *m,
-		     struct err *err)
+static int null_copy(struct sink *k, const struct msg_copy *m, struct err *err)
 {
 	(void)k;
 	(void)m;
@@ -42,8 +41,8 @@ static int null_copy(struct sink *k, const struct msg_copy *m,
 	return 0;
 }
 
-static int null_stage_end(struct sink *k, uint64_t id,
-			  const struct hash *hash, struct err *err)
+static int null_stage_end(struct sink *k, uint64_t id, const struct hash *hash,
+			  struct err *err)
 {
 	(void)k, (void)id, (void)hash, (void)err;
 	return 0;
@@ -87,9 +86,9 @@ static int null_poll(struct sink *k, int wait_ms, struct sink_event *event,
 }
 
 static const struct sink_ops null_ops = {
-	null_stage,  null_keep, null_data, null_hole, null_copy,
-	null_stage_end, null_number,
-	null_number, null_op,	null_commit,	null_poll,
+	null_stage, null_keep,	    null_data,	 null_hole,
+	null_copy,  null_stage_end, null_number, null_number,
+	null_op,    null_commit,    null_poll,
 };
 
 void sink_null_init(struct sink_null *k)

@@ -8,12 +8,12 @@
 
 /* Directories that are known to have lost a name, and have one that is not the
  * last pass's.  Each circle has one of them: the last pass has none. */
-#define MOVED                                                                 \
-	"SELECT n.parent, n.name, g.inode, g.type FROM temp.gone g"           \
-	" JOIN name n ON n.inode=g.inode WHERE g.type=?1 AND NOT EXISTS"      \
-	" (SELECT 1 FROM temp.gone h WHERE h.parent=n.parent AND"             \
-	"  h.name=n.name AND h.inode=g.inode)"                                \
-	" UNION SELECT n.parent, n.name, b.inode, b.type FROM temp.brief b"   \
+#define MOVED                                                                  \
+	"SELECT n.parent, n.name, g.inode, g.type FROM temp.gone g"            \
+	" JOIN name n ON n.inode=g.inode WHERE g.type=?1 AND NOT EXISTS"       \
+	" (SELECT 1 FROM temp.gone h WHERE h.parent=n.parent AND"              \
+	"  h.name=n.name AND h.inode=g.inode)"                                 \
+	" UNION SELECT n.parent, n.name, b.inode, b.type FROM temp.brief b"    \
 	" JOIN name n ON n.inode=b.inode WHERE b.type=?1"
 
 static int moved_ones(struct pass *p, struct name_list *out, struct err *err)

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATEMENTS_MAX 128	/* a power of two */
+#define STATEMENTS_MAX 128 /* a power of two */
 #define BUSY_MS 20000
 
 struct sql {
-	const char *text;	/* the key: its address */
+	const char *text; /* the key: its address */
 	sqlite3_stmt *stmt;
 	struct db *db;
 };
@@ -17,10 +17,10 @@ struct sql {
 struct db {
 	sqlite3 *handle;
 	char *path;
-	int depth;		/* of begins */
+	int depth; /* of begins */
 	bool dry;
-	bool hold, held;	/* wanted; open now */
-	bool lazy;		/* the transaction need not be synced */
+	bool hold, held; /* wanted; open now */
+	bool lazy;	 /* the transaction need not be synced */
 	struct sql statements[STATEMENTS_MAX];
 };
 
@@ -33,8 +33,8 @@ static int fail(struct db *db, int code, struct err *err)
 		return err_set(err, ERR_MEMORY, "out of memory (database)");
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return err_set(err, ERR_FILE,
-			       "%s is locked by another program", db->path);
+		return err_set(err, ERR_FILE, "%s is locked by another program",
+			       db->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(err, ERR_FILE,
@@ -49,8 +49,7 @@ static int fail(struct db *db, int code, struct err *err)
 			       "%s cannot be opened for writing (%s): check "
 			       "its permissions or use --state-dir",
 			       db->path, what);
-	default:
-		return err_set(err, ERR_FILE, "%s: %s", db->path, what);
+	default: return err_set(err, ERR_FILE, "%s: %s", db->path, what);
 	}
 }
 

@@ -39,8 +39,7 @@ int mirror_dest_find(struct store *s, const char *spec, struct dest *out,
 	return take_dest(q, out, err);
 }
 
-int mirror_only_dest(struct store *s, char *spec, size_t size,
-		     struct err *err)
+int mirror_only_dest(struct store *s, char *spec, size_t size, struct err *err)
 {
 	struct sql *q = db_sql(s->db, "SELECT spec, count(*) FROM dest", err);
 	struct view v;

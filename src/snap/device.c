@@ -62,9 +62,9 @@ static int recall(struct pass *p, uint64_t st_dev, uint64_t fsid, int64_t *id,
 static int make(struct pass *p, uint64_t st_dev, uint64_t fsid, int64_t *id,
 		struct err *err)
 {
-	struct sql *q =
-		db_sql(store_db(p->s),
-		       "INSERT INTO device(st_dev, fsid) VALUES(?1, ?2)", err);
+	struct sql *q = db_sql(
+		store_db(p->s),
+		"INSERT INTO device(st_dev, fsid) VALUES(?1, ?2)", err);
 	int r;
 
 	if (!q)

@@ -17,8 +17,8 @@ static uint64_t wrap_time(struct fsys_time t)
 /* ------------------------------------------------------------ fingerprint */
 
 /* What of an entry goes into its directory's fingerprint. */
-static struct hash print_entry(const struct pass *p,
-			       const struct scan_entry *e, int64_t dev)
+static struct hash print_entry(const struct pass *p, const struct scan_entry *e,
+			       int64_t dev)
 {
 	struct {
 		uint64_t dev, ino, size, mtime, ctime, nlink, owner, rdev;
@@ -78,9 +78,10 @@ static int load_rows(struct pass *p, int64_t dir, struct err *err)
 {
 	struct sql *q = db_sql(
 		store_db(p->s),
-		"SELECT n.name, " STORE_ROW("i") " FROM name n"
-		" JOIN inode i ON i.id = n.inode WHERE n.parent=?1"
-		" ORDER BY n.name",
+		"SELECT n.name, " STORE_ROW(
+			"i") " FROM name n"
+			     " JOIN inode i ON i.id = n.inode WHERE n.parent=?1"
+			     " ORDER BY n.name",
 		err);
 	struct inode_row *row;
 	struct view name;
@@ -152,17 +153,14 @@ static int read_target(struct pass *p, const struct scan_dir *dir,
  * ctime is no wonder, since its names changed. */
 static int compare_inode(struct pass *p, const struct scan_dir *dir,
 			 const struct scan_entry *e, struct inode_row *old,
-			 struct inode_row *new, bool explained,
-			 struct err *err)
+			 struct inode_row *new, bool explained, struct err *err)
 {
 	struct inode_row was = *old;
-	bool same_stat = old->ctime == new->ctime &&
-			 old->nlink == new->nlink && old->dev == new->dev &&
-			 old->ino == new->ino &&
+	bool same_stat = old->ctime == new->ctime && old->nlink == new->nlink &&
+			 old->dev == new->dev && old->ino == new->ino &&
 			 old->a.size == new->a.size &&
 			 old->a.mode == new->a.mode &&
-			 old->a.uid == new->a.uid &&
-			 old->a.gid == new->a.gid &&
+			 old->a.uid == new->a.uid && old->a.gid == new->a.gid &&
 			 old->a.mtime.s == new->a.mtime.s &&
 			 old->a.mtime.ns == new->a.mtime.ns;
 	bool young = old->a.type == FSYS_FILE && (old->flags & STORE_YOUNG);
@@ -188,7 +186,7 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 	 * Where it never was known (adopted by size and mtime), a change of
 	 * owner, mode or names explains the new ctime; nothing else does. */
 	if (new->a.type == FSYS_FILE && !old->a.hashed && !explained &&
-	    old->nlink == new->nlink && attr_same_meta(&old->a, &new->a) &&
+	    old->nlink == new->nlink &&attr_same_meta(&old->a, &new->a) &&
 	    old->a.mtime.s == new->a.mtime.s &&
 	    old->a.mtime.ns == new->a.mtime.ns) {
 		was.a.hashed = true;
@@ -384,7 +382,7 @@ static int take_entry(struct pass *p, struct scan_dir *dir,
 		if (r == 0 && old)
 			r = gone_note(p, at, old->id, old->a.type, err);
 	}
-	e->cookie = (uint64_t)new.id;
+	e->cookie = (uint64_t) new.id;
 	e->descend = e->st.type == FSYS_DIR;
 	return r;
 }
@@ -407,8 +405,7 @@ static bool wanted(const struct pass *p, const struct scan_dir *dir,
 
 /* A name of the snapshot that the listing does not have. */
 static int take_missing(struct pass *p, struct scan_dir *dir,
-			const struct name_row *n, bool *clean,
-			struct err *err)
+			const struct name_row *n, bool *clean, struct err *err)
 {
 	struct fsys_stat st;
 	int r = fsys_stat(dir->fd, n->at.name, &st, err);
@@ -445,8 +442,8 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 		sorted[i] = &dir->entries[i];
 	qsort(sorted, dir->count, sizeof(struct scan_entry *), by_name);
 	for (i = 0; r >= 0 && (i < dir->count || k < p->names.count);) {
-		struct name_row *n =
-			k < p->names.count ? &p->names.rows[k] : NULL;
+		struct name_row *n = k < p->names.count ? &p->names.rows[k]
+							: NULL;
 		struct scan_entry one;
 
 		if (n && i < dir->count) {

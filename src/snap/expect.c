@@ -63,8 +63,7 @@ int journal_expected(struct store *s, int64_t dest,
 	r = leads_there(s, dest, row->parent, row->path, err);
 	/* An heir's metadata goes to what M still has as another inode. */
 	if (r > 0 && row->op == JOURNAL_META)
-		r = has(s, dest, journal_place(row->parent, row->path), 0,
-			err);
+		r = has(s, dest, journal_place(row->parent, row->path), 0, err);
 	if (r > 0)
 		r = comes_from_there(s, dest, row, err);
 	return r < 0 ? r : r == 0;
@@ -91,8 +90,8 @@ static int met(struct store *s, int64_t dest, const struct journal_row *row,
 	return r;
 }
 
-int journal_misled(struct store *s, int64_t dest,
-		   const struct journal_row *row, struct err *err)
+int journal_misled(struct store *s, int64_t dest, const struct journal_row *row,
+		   struct err *err)
 {
 	int r;
 

@@ -140,19 +140,20 @@ int gone_any(struct pass *p, bool *out, struct err *err)
 	*out = false;
 	if (!p->gone_table)
 		return 0;
-	q = db_sql(store_db(p->s),
-		   "SELECT 1 FROM temp.gone g JOIN inode i ON i.id = g.inode"
-		   " WHERE NOT EXISTS"
-		   " (SELECT 1 FROM name n WHERE n.inode = g.inode)"
-		   " AND (g.type=?1 OR NOT EXISTS (SELECT 1 FROM name n"
-		   "  JOIN inode o ON o.id=n.inode WHERE n.parent=g.parent"
-		   "  AND n.name=g.name AND o.type<>?1))"
-		   /* What lies in one of these may have gone with it. */
-		   " UNION ALL SELECT 1 FROM temp.brief b WHERE b.type=?1"
-		   " AND NOT EXISTS (SELECT 1 FROM name n WHERE n.inode=b.inode)"
-		   " AND EXISTS (SELECT 1 FROM name n WHERE n.parent=b.inode)"
-		   " LIMIT 1",
-		   err);
+	q = db_sql(
+		store_db(p->s),
+		"SELECT 1 FROM temp.gone g JOIN inode i ON i.id = g.inode"
+		" WHERE NOT EXISTS"
+		" (SELECT 1 FROM name n WHERE n.inode = g.inode)"
+		" AND (g.type=?1 OR NOT EXISTS (SELECT 1 FROM name n"
+		"  JOIN inode o ON o.id=n.inode WHERE n.parent=g.parent"
+		"  AND n.name=g.name AND o.type<>?1))"
+		/* What lies in one of these may have gone with it. */
+		" UNION ALL SELECT 1 FROM temp.brief b WHERE b.type=?1"
+		" AND NOT EXISTS (SELECT 1 FROM name n WHERE n.inode=b.inode)"
+		" AND EXISTS (SELECT 1 FROM name n WHERE n.parent=b.inode)"
+		" LIMIT 1",
+		err);
 	if (!q)
 		return err->code;
 	db_int(q, 1, FSYS_DIR);
@@ -286,9 +287,9 @@ static int no_names(struct pass *p, int64_t inode, bool *out, struct err *err)
 struct leaving {
 	int64_t inode;
 	enum fsys_type type;
-	char *path;		/* where it was; NULL: no filter asks */
+	char *path; /* where it was; NULL: no filter asks */
 	size_t path_len;
-	bool forget;		/* destinations forget it too */
+	bool forget; /* destinations forget it too */
 };
 
 struct leavings {
@@ -338,8 +339,8 @@ static int child_leaves(struct pass *p, struct leavings *work,
 		if (r == 0)
 			r = path_push(&b, n->at.name, n->at.len, err);
 		path = view_of(b.data, b.len);
-		forget = forget || !filter_wants(p->o->filter, path,
-						 n->type == FSYS_DIR);
+		forget = forget ||
+			 !filter_wants(p->o->filter, path, n->type == FSYS_DIR);
 	}
 	if (r == 0)
 		r = forget ? store_name_forget(p->s, n->at, err)
@@ -574,7 +575,8 @@ int gone_withhold(struct pass *p, struct err *err)
 		if (r >= 0)
 			r = circle_cut(p, &again, err);
 		if (r >= 0 && ++tries > WITHHOLD_TRIES)
-			r = err_set(err, ERR_SOURCE, "the source changes too "
+			r = err_set(err, ERR_SOURCE,
+				    "the source changes too "
 				    "fast to be sure of what is gone: the next "
 				    "pass looks again");
 	}

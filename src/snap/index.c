@@ -13,8 +13,7 @@ int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len,
 		l->cut_short = true;
 	if (l->cut_short)
 		return 0;
-	r = vec_grow((void **)&l->v, &l->cap, l->count + 1, sizeof(*l->v),
-		     err);
+	r = vec_grow((void **)&l->v, &l->cap, l->count + 1, sizeof(*l->v), err);
 	if (r < 0)
 		return r;
 	l->v[l->count].key = key;
@@ -168,8 +167,8 @@ int index_empty(struct store *s, struct err *err)
 	return r;
 }
 
-int index_relic(struct store *s, int64_t dest, int64_t inode,
-		struct hash *hash, uint64_t *size, struct err *err)
+int index_relic(struct store *s, int64_t dest, int64_t inode, struct hash *hash,
+		uint64_t *size, struct err *err)
 {
 	struct sql *q = db_sql(store_db(s),
 			       "SELECT hash, size FROM relic"

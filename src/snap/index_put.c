@@ -21,8 +21,7 @@ struct keys {
 	size_t count, cap;
 };
 
-static int keys_add(struct keys *k, const struct chunk_list *l,
-		    struct err *err)
+static int keys_add(struct keys *k, const struct chunk_list *l, struct err *err)
 {
 	size_t i;
 	int r = vec_grow((void **)&k->v, &k->cap, k->count + l->count,

@@ -15,7 +15,7 @@
 #include "snapsync/clock.h"
 #include "snapsync/path.h"
 
-#define BATCH_BITS 20	/* seq = batch << BATCH_BITS | index */
+#define BATCH_BITS 20 /* seq = batch << BATCH_BITS | index */
 #define ATTR_BYTES 57
 
 static void encode_attr(const struct attr *a, struct buf *out,
@@ -56,8 +56,7 @@ static void decode_attr(struct view v, struct attr *a)
 }
 
 int journal_write(struct store *s, struct dest *d, uint64_t batch,
-		  const struct journal_row *rows, size_t count,
-		  struct err *err)
+		  const struct journal_row *rows, size_t count, struct err *err)
 {
 	int64_t now = clock_real() / CLOCK_SECOND;
 	struct sql *q = NULL;
@@ -123,7 +122,7 @@ static void take_row(struct sql *q, int at, struct journal_row *row)
 		decode_attr(db_col_blob(q, at + 8), &row->attr);
 }
 
-#define ROW_COLUMNS                                                           \
+#define ROW_COLUMNS                                                            \
 	"op, inode, type, parent, path, from_parent, from_path, bytes, attr"
 
 struct place journal_place(int64_t parent, struct view path)
@@ -145,8 +144,8 @@ struct settle {
 	struct dest *d;
 	struct problem_teller *teller;
 	struct journal_settled *out;
-	bool problems;		/* there are some that may be over */
-	int64_t touched;	/* directory marked last: no need to again */
+	bool problems;	 /* there are some that may be over */
+	int64_t touched; /* directory marked last: no need to again */
 };
 
 static int touch(struct settle *t, int64_t dir, struct err *err)
@@ -232,8 +231,7 @@ static int effect(struct settle *t, const struct journal_row *row,
 		if (row->type == FSYS_DIR)
 			r = mirror_drop_below(t->s, dest, row->inode, err);
 		break;
-	case JOURNAL_LINK:
-		break;
+	case JOURNAL_LINK: break;
 	}
 	if (r >= 0)
 		r = mirror_set(t->s, dest, at,
@@ -311,8 +309,7 @@ static int failed(struct settle *t, const struct journal_row *row,
 	problem_tell(t->teller, row->path, f->code, text);
 	t->problems = true;
 	if (r >= 0)
-		r = problem_note(t->s, t->d->id, row->path, f->code, text,
-				 err);
+		r = problem_note(t->s, t->d->id, row->path, f->code, text, err);
 	return r;
 }
 
@@ -382,8 +379,7 @@ static int mark_failed(struct settle *t, uint64_t batch,
 		if (!q)
 			return err->code;
 		db_int(q, 1, t->d->id);
-		db_int(q, 2,
-		       (int64_t)(batch << BATCH_BITS | fails[i].index));
+		db_int(q, 2, (int64_t)(batch << BATCH_BITS | fails[i].index));
 		db_int(q, 3, fails[i].code);
 		r = db_run(q, err);
 		if (r == 0 && db_changes(store_db(t->s)) == 0)
@@ -430,8 +426,8 @@ int journal_forget(struct store *s, struct dest *d, struct err *err)
 
 	if (r < 0)
 		return r;
-	q = db_sql(store_db(s), "DELETE FROM journal WHERE dest=?1 AND batch>?2",
-		   err);
+	q = db_sql(store_db(s),
+		   "DELETE FROM journal WHERE dest=?1 AND batch>?2", err);
 	if (!q) {
 		db_rollback(store_db(s));
 		return err->code;
@@ -474,8 +470,7 @@ int journal_rekey(struct store *s, int64_t dest, int64_t was, int64_t now,
 
 /* ------------------------------------------------------------ history */
 
-int journal_prune(struct store *s, int64_t days, int64_t rows,
-		  struct err *err)
+int journal_prune(struct store *s, int64_t days, int64_t rows, struct err *err)
 {
 	static const char old[] =
 		"DELETE FROM journal WHERE time<?1 AND batch<="

@@ -13,7 +13,7 @@
 #include "snapsync/journal.h"
 
 struct work {
-	struct place *v;	/* names in the arena */
+	struct place *v; /* names in the arena */
 	size_t count, cap;
 	struct arena names;
 };

@@ -124,8 +124,8 @@ int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
 	return collect(q, out, err);
 }
 
-int mirror_path(struct store *s, int64_t dest, int64_t inode,
-		struct buf *out, int64_t *top, struct err *err)
+int mirror_path(struct store *s, int64_t dest, int64_t inode, struct buf *out,
+		int64_t *top, struct err *err)
 {
 	struct name_list names;
 	size_t depth;
@@ -173,8 +173,8 @@ int mirror_names_in(struct store *s, int64_t dest, int64_t parent,
 	return collect(q, out, err);
 }
 
-int mirror_inode(struct store *s, int64_t dest, int64_t inode,
-		 struct attr *out, struct err *err)
+int mirror_inode(struct store *s, int64_t dest, int64_t inode, struct attr *out,
+		 struct err *err)
 {
 	struct sql *q = db_sql(s->db,
 			       "SELECT " ROW_ATTR " FROM dest_inode"
@@ -266,9 +266,9 @@ static int delete_row(struct store *s, const char *text, int64_t dest,
 int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode,
 		       struct err *err)
 {
-	return delete_row(
-		s, "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2", dest,
-		inode, err);
+	return delete_row(s,
+			  "DELETE FROM dest_inode WHERE dest=?1 AND inode=?2",
+			  dest, inode, err);
 }
 
 int mirror_forget_relic(struct store *s, int64_t dest, int64_t inode,
@@ -402,12 +402,11 @@ int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to,
 	return r < 0 ? r : 0;
 }
 
-int mirror_lowest(struct store *s, int64_t dest, int64_t *out,
-		  struct err *err)
+int mirror_lowest(struct store *s, int64_t dest, int64_t *out, struct err *err)
 {
 	struct sql *q = db_sql(
-		s->db, "SELECT min(min(inode), -1) FROM dest_name WHERE dest=?1",
-		err);
+		s->db,
+		"SELECT min(min(inode), -1) FROM dest_name WHERE dest=?1", err);
 	int r;
 
 	*out = -1;

@@ -94,8 +94,8 @@ static int take_root(struct pass *p, const struct root_identity *id,
 	if (!known)
 		return store_inode_add(p->s, &new, err);
 	if (old.a.mtime.s == new.a.mtime.s &&
-	    old.a.mtime.ns == new.a.mtime.ns && attr_same(&old.a, &new.a) && old.ctime == new.ctime &&
-	    old.dev == new.dev && old.ino == new.ino)
+	    old.a.mtime.ns == new.a.mtime.ns &&attr_same(&old.a, &new.a) &&
+	    old.ctime == new.ctime &&old.dev == new.dev &&old.ino == new.ino)
 		return 0;
 	if (old.dev != new.dev || old.ino != new.ino) {
 		/* The number may belong to an inode row that moved up. */
@@ -131,9 +131,8 @@ static int begin_root(struct pass *p, struct err *err)
 		if (p->o->force_delete)
 			p->result->withheld = PASS_ALL_WELL;
 	}
-	if (p->result->first ||
-	    (p->result->withheld == PASS_ALL_WELL &&
-	     memcmp(&was, &is, sizeof(is)) != 0)) {
+	if (p->result->first || (p->result->withheld == PASS_ALL_WELL &&
+				 memcmp(&was, &is, sizeof(is)) != 0)) {
 		r = save_root(p, &is, err);
 		if (r < 0)
 			return r;
@@ -271,7 +270,10 @@ static int finish(struct pass *p, struct err *err)
 int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	     struct pass_result *result, struct err *err)
 {
-	struct pass p = {.s = s, .root_fd = root_fd, .o = o, .result = result,
+	struct pass p = {.s = s,
+			 .root_fd = root_fd,
+			 .o = o,
+			 .result = result,
 			 .started = clock_real(),
 			 .newest = store_newest_id(s)};
 	int r;
@@ -302,8 +304,7 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 void pass_explain(const struct pass_result *r, char *out, size_t size)
 {
 	static const char *const why[] = {
-		[PASS_ROOT_EMPTY] =
-			"the source is empty (is it mounted?)",
+		[PASS_ROOT_EMPTY] = "the source is empty (is it mounted?)",
 		[PASS_ROOT_REPLACED] =
 			"the source is not the directory it was at the last "
 			"pass",

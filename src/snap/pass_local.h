@@ -18,17 +18,17 @@ struct pass {
 	int root_fd;
 	const struct pass_options *o;
 	struct pass_result *result;
-	struct device *devices;		/* known to be right in this pass */
+	struct device *devices; /* known to be right in this pass */
 	size_t device_count, device_cap;
-	struct name_list names;		/* of the directory at hand */
+	struct name_list names; /* of the directory at hand */
 	struct arena rows_arena;
-	struct inode_row *rows;		/* of those names */
+	struct inode_row *rows; /* of those names */
 	size_t rows_cap;
 	bool root_empty;
-	bool gone_table;		/* TEMP tables `gone` and `brief` exist */
-	int64_t newest;			/* inode that the last pass knows */
+	bool gone_table; /* TEMP tables `gone` and `brief` exist */
+	int64_t newest;	 /* inode that the last pass knows */
 	uint64_t walk_changes;
-	int64_t started;		/* real ns */
+	int64_t started; /* real ns */
 };
 
 /* diff.c */
@@ -61,6 +61,7 @@ int circle_cut(struct pass *p, bool *any, struct err *err);
 /* merge.c: directories replaced in place by new ones. */
 int merge_replaced(struct pass *p, struct err *err);
 /* Take `inode` and all below it out of S and M (excluded now). */
-int gone_forget(struct pass *p, struct place at, int64_t inode, enum fsys_type type, struct err *err);
+int gone_forget(struct pass *p, struct place at, int64_t inode,
+		enum fsys_type type, struct err *err);
 
 #endif

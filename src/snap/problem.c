@@ -52,7 +52,8 @@ void problem_told(struct problem_teller *t)
 	if (t->more)
 		log_line(t->log, LOG_ERROR,
 			 "and %" PRIu64 " more, for the same reasons as those "
-			 "above (--status names all)", t->more);
+			 "above (--status names all)",
+			 t->more);
 	memset(t->lines, 0, sizeof(t->lines));
 	t->more = 0;
 }
@@ -85,8 +86,7 @@ int problem_expire(struct store *s, int64_t dest, int64_t since,
 	return db_run(q, err);
 }
 
-int problem_count(struct store *s, int64_t dest, int64_t *out,
-		  struct err *err)
+int problem_count(struct store *s, int64_t dest, int64_t *out, struct err *err)
 {
 	struct sql *q = db_sql(
 		store_db(s),

@@ -46,8 +46,7 @@ const char schema_text[] =
 	"CREATE TABLE version(id INTEGER PRIMARY KEY, inode INTEGER NOT NULL,"
 	" hash BLOB NOT NULL, bits INTEGER NOT NULL, list BLOB NOT NULL,"
 	" UNIQUE(inode, hash));"
-	"CREATE INDEX version_hash ON version(hash);"
-	CHUNK_TABLE
+	"CREATE INDEX version_hash ON version(hash);" CHUNK_TABLE
 	"CREATE TABLE relic(dest INTEGER NOT NULL, inode INTEGER NOT NULL,"
 	" hash BLOB NOT NULL, size INTEGER NOT NULL,"
 	" PRIMARY KEY(dest, inode)) WITHOUT ROWID;"
@@ -62,7 +61,5 @@ const char schema_text[] =
 const char schema_upgrade[] =
 	"ALTER TABLE dest ADD COLUMN acked_tag INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE dest ADD COLUMN tag INTEGER NOT NULL DEFAULT 0;"
-	"DROP TABLE chunk;"
-	CHUNK_TABLE
-	"DELETE FROM version;"
+	"DROP TABLE chunk;" CHUNK_TABLE "DELETE FROM version;"
 	"PRAGMA user_version=2;";

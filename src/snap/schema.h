@@ -4,7 +4,7 @@
 #define SNAPSYNC_SCHEMA_H
 
 #define SCHEMA_VERSION 2
-#define SCHEMA_APPLICATION 1397641299	/* "SNPS" */
+#define SCHEMA_APPLICATION 1397641299 /* "SNPS" */
 
 extern const char schema_text[];
 /* From version 1.  What content lies where is learnt again. */

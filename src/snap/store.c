@@ -183,8 +183,8 @@ int64_t store_newest_id(const struct store *s)
 int store_config_get(struct store *s, const char *key, struct view *out,
 		     struct err *err)
 {
-	struct sql *q =
-		db_sql(s->db, "SELECT value FROM config WHERE key = ?1", err);
+	struct sql *q = db_sql(s->db, "SELECT value FROM config WHERE key = ?1",
+			       err);
 	int r;
 
 	if (!q)
@@ -207,7 +207,8 @@ int store_config_int(struct store *s, const char *key, int64_t *out,
 		     struct err *err)
 {
 	struct sql *q = db_sql(
-		s->db, "SELECT CAST(value AS INTEGER) FROM config WHERE key = ?1",
+		s->db,
+		"SELECT CAST(value AS INTEGER) FROM config WHERE key = ?1",
 		err);
 	int r;
 
@@ -271,9 +272,10 @@ static int take_inode(struct sql *q, struct inode_row *row, struct err *err)
 int store_inode_get(struct store *s, int64_t id, struct inode_row *row,
 		    struct err *err)
 {
-	struct sql *q = db_sql(
-		s->db, "SELECT " INODE_COLUMNS " FROM inode WHERE id = ?1",
-		err);
+	struct sql *q = db_sql(s->db,
+			       "SELECT " INODE_COLUMNS
+			       " FROM inode WHERE id = ?1",
+			       err);
 
 	if (!q)
 		return err->code;
@@ -429,16 +431,18 @@ int store_inode_remove(struct store *s, int64_t id, enum fsys_type type,
 		       struct err *err)
 {
 	/* Its content is still there, to be copied from until it goes. */
-	int r = type != FSYS_FILE ? 0 : run_with_id(
-		s,
-		"INSERT OR REPLACE INTO relic SELECT d.id, i.id,"
-		" CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END,"
-		" CASE WHEN x.dest IS NULL THEN i.size ELSE x.size END"
-		" FROM inode i JOIN dest d LEFT JOIN dest_inode x"
-		" ON x.dest=d.id AND x.inode=i.id WHERE i.id=?1 AND i.type=1"
-		" AND CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END"
-		" IS NOT NULL",
-		id, err);
+	int r = type != FSYS_FILE
+			? 0
+			: run_with_id(
+				  s,
+				  "INSERT OR REPLACE INTO relic SELECT d.id, i.id,"
+				  " CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END,"
+				  " CASE WHEN x.dest IS NULL THEN i.size ELSE x.size END"
+				  " FROM inode i JOIN dest d LEFT JOIN dest_inode x"
+				  " ON x.dest=d.id AND x.inode=i.id WHERE i.id=?1 AND i.type=1"
+				  " AND CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END"
+				  " IS NOT NULL",
+				  id, err);
 
 	if (r == 0)
 		r = run_with_id(s, "DELETE FROM inode WHERE id=?1", id, err);
@@ -455,8 +459,8 @@ int store_inode_remove(struct store *s, int64_t id, enum fsys_type type,
 int store_print_get(struct store *s, int64_t dir, struct hash *out,
 		    struct err *err)
 {
-	struct sql *q =
-		db_sql(s->db, "SELECT print FROM dir WHERE inode=?1", err);
+	struct sql *q = db_sql(s->db, "SELECT print FROM dir WHERE inode=?1",
+			       err);
 	struct view v;
 	int r;
 

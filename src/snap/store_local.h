@@ -9,9 +9,9 @@ struct store {
 	struct db *db;
 	uint64_t seed;
 	int64_t last_id;
-	int64_t *dests;		/* ids of all destinations */
+	int64_t *dests; /* ids of all destinations */
 	size_t dest_count, dest_cap;
-	unsigned char value[512];	/* of the last store_config_get */
+	unsigned char value[512]; /* of the last store_config_get */
 };
 
 int store_load_dests(struct store *s, struct err *err);

@@ -17,8 +17,8 @@ static int bad(const char *text, struct err *err)
 		       text);
 }
 
-static int add(struct alter *a, const struct alter_rule *rule,
-	       const char *text, struct err *err)
+static int add(struct alter *a, const struct alter_rule *rule, const char *text,
+	       struct err *err)
 {
 	if (a->count == ALTER_RULES_MAX)
 		return bad(text, err);
@@ -42,15 +42,12 @@ static bool take_who(const char **p, unsigned *who, unsigned *ids)
 			*who |= 0070;
 			*ids |= 02000;
 			break;
-		case 'o':
-			*who |= 0007;
-			break;
+		case 'o': *who |= 0007; break;
 		case 'a':
 			*who |= 0777;
 			*ids |= 06000;
 			break;
-		default:
-			return named;
+		default: return named;
 		}
 	}
 }

@@ -9,12 +9,12 @@
 #include "snapsync/vec.h"
 
 #define FILE_MAX_BYTES (16u << 20)
-#define DEPTH_MAX 16		/* merge files in merge files */
+#define DEPTH_MAX 16 /* merge files in merge files */
 
 struct rule {
-	char *pattern;		/* without the anchors */
+	char *pattern; /* without the anchors */
 	bool include, anchored, dirs_only, wild, whole_path, negate;
-	bool with_below;	/* ended in three stars: the directory and below */
+	bool with_below; /* ended in three stars: the directory and below */
 };
 
 struct filter {
@@ -44,8 +44,8 @@ void filter_free(struct filter *f)
 }
 
 /* The pattern's anchors become flags. */
-static int parse(struct rule *r, const char *text, bool include,
-		 bool anchored, struct err *err)
+static int parse(struct rule *r, const char *text, bool include, bool anchored,
+		 struct err *err)
 {
 	size_t len = strlen(text);
 
@@ -84,7 +84,7 @@ static int add_at(struct filter *f, size_t at, const char *pattern,
 	if (*pattern == 0)
 		return 0;
 	r = vec_grow((void **)&f->rules, &f->cap, f->count + 1,
-			 sizeof(*f->rules), err);
+		     sizeof(*f->rules), err);
 
 	if (r == 0)
 		r = parse(&rule, pattern, include, anchored, err);
@@ -98,8 +98,7 @@ static int add_at(struct filter *f, size_t at, const char *pattern,
 	return 0;
 }
 
-int filter_exclude_first(struct filter *f, const char *pattern,
-			 struct err *err)
+int filter_exclude_first(struct filter *f, const char *pattern, struct err *err)
 {
 	return add_at(f, 0, pattern, false, false, false, err);
 }
@@ -194,9 +193,8 @@ int filter_include(struct filter *f, const char *pattern, struct err *err)
 
 static int read_file(const char *file, struct buf *b, struct err *err)
 {
-	int fd = strcmp(file, "-") == 0
-			 ? fsys_dup(0, err)
-			 : fsys_open_file(file, err);
+	int fd = strcmp(file, "-") == 0 ? fsys_dup(0, err)
+					: fsys_open_file(file, err);
 	ssize_t n = 1;
 	int r = fd < 0 ? fd : 0;
 

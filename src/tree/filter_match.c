@@ -9,9 +9,9 @@ static bool named_class(const char *name, size_t len, unsigned char c)
 		const char *name;
 		int (*is)(int);
 	} classes[] = {
-		{"alnum", isalnum}, {"alpha", isalpha}, {"cntrl", iscntrl},
-		{"digit", isdigit}, {"graph", isgraph}, {"lower", islower},
-		{"print", isprint}, {"punct", ispunct}, {"space", isspace},
+		{"alnum", isalnum}, {"alpha", isalpha},	  {"cntrl", iscntrl},
+		{"digit", isdigit}, {"graph", isgraph},	  {"lower", islower},
+		{"print", isprint}, {"punct", ispunct},	  {"space", isspace},
 		{"upper", isupper}, {"xdigit", isxdigit}, {"blank", isblank},
 	};
 	size_t i;

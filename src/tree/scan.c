@@ -170,9 +170,9 @@ static int walk_all(struct scan_walk *w, struct err *err)
 			}
 			scan_do(w, job);
 		}
-		r = stop && *stop ? err_set(err, ERR_SIGNAL,
-					    "stopped by a signal")
-				  : visit(w, job, err);
+		r = stop && *stop
+			    ? err_set(err, ERR_SIGNAL, "stopped by a signal")
+			    : visit(w, job, err);
 		drop_todo(w, &job->todo);
 		job->next = w->spare;
 		w->spare = job;
@@ -185,8 +185,10 @@ int scan_walk(int root_fd, const struct scan_options *options,
 	      uint64_t root_cookie, scan_dir_fn on_dir, void *arg,
 	      struct err *err)
 {
-	struct scan_walk w = {.options = options, .on_dir = on_dir,
-			      .arg = arg, .root_fd = root_fd};
+	struct scan_walk w = {.options = options,
+			      .on_dir = on_dir,
+			      .arg = arg,
+			      .root_fd = root_fd};
 	struct scan_job *job;
 	struct fsys_stat st;
 	int r = fsys_fstat(root_fd, &st, err);

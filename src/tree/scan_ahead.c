@@ -15,8 +15,8 @@
 #include "scan_local.h"
 #include "snapsync/thread.h"
 
-#define AHEAD_MAX 64u		/* directories */
-#define AHEAD_ENTRIES 16384u	/* listed and not visited */
+#define AHEAD_MAX 64u	     /* directories */
+#define AHEAD_ENTRIES 16384u /* listed and not visited */
 
 void scan_ahead_lock(struct scan_walk *w)
 {
@@ -111,8 +111,7 @@ void scan_ahead_start(struct scan_walk *w)
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->done, NULL);
 	pthread_mutex_lock(&w->lock);
-	while (made < wanted &&
-	       thread_start(&w->threads[made], work, w))
+	while (made < wanted && thread_start(&w->threads[made], work, w))
 		made++;
 	w->thread_count = made;
 	pthread_mutex_unlock(&w->lock);

@@ -36,8 +36,7 @@ static int wanted(struct scan_list *l, const struct scan_options *o,
 	int r = path_push(&l->path, name, len, err);
 
 	if (r == 0)
-		r = filter_wants(o->filter,
-				 view_of(l->path.data, l->path.len),
+		r = filter_wants(o->filter, view_of(l->path.data, l->path.len),
 				 type == FSYS_DIR);
 	l->path.len = before;
 	return r;

@@ -11,49 +11,49 @@
 
 /* One directory's entries, and its descriptor. */
 struct scan_list {
-	int fd;			/* owned; -1: could not be opened */
-	unsigned flags;		/* SCAN_* */
+	int fd;		/* owned; -1: could not be opened */
+	unsigned flags; /* SCAN_* */
 	int sys;
-	struct fsys_stat st;	/* after the listing */
-	struct buf path;	/* of the directory, relative to the root */
+	struct fsys_stat st; /* after the listing */
+	struct buf path;     /* of the directory, relative to the root */
 	struct scan_entry *entries;
 	size_t count, cap, hidden;
 	struct arena names;
-	int64_t began;		/* real ns: when it was begun to be listed */
-	bool listed;		/* it was, and is not from memory */
+	int64_t began; /* real ns: when it was begun to be listed */
+	bool listed;   /* it was, and is not from memory */
 };
 
 /* What is remembered of a directory. */
 struct scan_known {
 	uint64_t dev, ino;
 	struct fsys_time mtime, ctime;
-	int64_t until;		/* mono ns: then it is listed anew */
-	uint64_t pass;		/* last one that came here */
+	int64_t until; /* mono ns: then it is listed anew */
+	uint64_t pass; /* last one that came here */
 	size_t count, hidden, size;
-	char names[];		/* count of them, each with its NUL */
+	char names[]; /* count of them, each with its NUL */
 };
 
 struct scan_memory {
-	struct map dirs;	/* cookie -> struct scan_known *, may be NULL */
+	struct map dirs; /* cookie -> struct scan_known *, may be NULL */
 	size_t bytes;
 	uint64_t pass;
-	size_t seen;		/* known directories that this pass came to */
+	size_t seen; /* known directories that this pass came to */
 };
 
 /* A directory that was visited, and of which something below still waits. */
 struct scan_node {
-	struct scan_node *up;	/* NULL: this is the root */
+	struct scan_node *up; /* NULL: this is the root */
 	char *name;
-	size_t refs;		/* nodes and waiting directories right below */
-	int fd;			/* -1: given up, or unreadable */
-	unsigned users;		/* threads that have fd in their hands */
+	size_t refs;	/* nodes and waiting directories right below */
+	int fd;		/* -1: given up, or unreadable */
+	unsigned users; /* threads that have fd in their hands */
 	uint64_t dev, ino;
-	struct scan_node *older, *newer;	/* those with an open fd */
+	struct scan_node *older, *newer; /* those with an open fd */
 };
 
 /* A directory that waits for its turn, on a stack. */
 struct scan_todo {
-	struct scan_node *up;	/* NULL: the root */
+	struct scan_node *up; /* NULL: the root */
 	char *name;
 	uint64_t cookie, dev, ino;
 };
@@ -62,9 +62,9 @@ struct scan_todo {
 struct scan_job {
 	struct scan_todo todo;
 	struct scan_list list;
-	int code;		/* of the listing */
+	int code; /* of the listing */
 	struct err err;
-	struct scan_job *next;	/* among the finished, or the spare ones */
+	struct scan_job *next; /* among the finished, or the spare ones */
 };
 
 struct scan_walk {
@@ -76,12 +76,12 @@ struct scan_walk {
 	/* All below under `lock`, once there are threads. */
 	struct scan_todo *todo;
 	size_t todos, todo_cap;
-	struct scan_node *oldest, *newest;	/* open descriptors */
+	struct scan_node *oldest, *newest; /* open descriptors */
 	size_t open_fds;
 	struct scan_job *finished, *spare;
-	size_t ahead;		/* jobs in other threads' hands or finished */
-	size_t ahead_entries;	/* in finished ones */
-	size_t idle;		/* threads that wait for work */
+	size_t ahead;	      /* jobs in other threads' hands or finished */
+	size_t ahead_entries; /* in finished ones */
+	size_t idle;	      /* threads that wait for work */
 	bool waits, quit;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
@@ -103,7 +103,8 @@ int scan_list_open(struct scan_list *l, int dirfd, const char *name,
 
 /* scan_memory.c; all under the lock, but for scan_known_fits */
 struct scan_known *scan_memory_get(struct scan_memory *m, uint64_t cookie);
-void scan_memory_put(struct scan_memory *m, uint64_t cookie, const struct scan_list *l);
+void scan_memory_put(struct scan_memory *m, uint64_t cookie,
+		     const struct scan_list *l);
 void scan_memory_begin(struct scan_memory *m);
 void scan_memory_end(struct scan_memory *m);
 /* Is it the directory that is remembered, unchanged? */
@@ -111,12 +112,14 @@ bool scan_known_fits(const struct scan_known *k, const struct fsys_stat *st);
 
 /* scan_node.c; all under the lock */
 /* The todo becomes a node with one reference; fd (or -1) is the node's. */
-struct scan_node *scan_node_new(struct scan_walk *w, struct scan_todo *t, int fd, struct err *err);
+struct scan_node *scan_node_new(struct scan_walk *w, struct scan_todo *t,
+				int fd, struct err *err);
 void scan_node_unref(struct scan_walk *w, struct scan_node *n);
 /* Its descriptor, opened again if it was given up; < 0 if it is not there. */
 int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err);
 /* The path of name in a node, behind what b has. */
-int scan_node_path(const struct scan_node *n, const char *name, struct buf *b, struct err *err);
+int scan_node_path(const struct scan_node *n, const char *name, struct buf *b,
+		   struct err *err);
 
 /* scan.c */
 /* Take the waiting directory at `at` of the stack; NULL without memory. */

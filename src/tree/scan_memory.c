@@ -12,10 +12,10 @@
 #include "scan_local.h"
 #include "snapsync/clock.h"
 
-#define AT_REST (2100 * CLOCK_MS)	/* times may be as coarse as 2 s */
-#define RELIST (60 * CLOCK_SECOND)	/* to twice that */
-#define BYTES_MAX (40u << 20)		/* of names; what is more is listed */
-#define STALE_MAX 4096u			/* directories that are gone */
+#define AT_REST (2100 * CLOCK_MS)  /* times may be as coarse as 2 s */
+#define RELIST (60 * CLOCK_SECOND) /* to twice that */
+#define BYTES_MAX (40u << 20)	   /* of names; what is more is listed */
+#define STALE_MAX 4096u		   /* directories that are gone */
 
 struct scan_memory *scan_memory_new(void)
 {

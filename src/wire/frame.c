@@ -64,9 +64,8 @@ int frame_next(const struct buf *in, size_t at, char sender, struct frame *f,
 			       "message type %u is not known or not allowed",
 			       type);
 	if (len > row->longest)
-		return err_set(err, ERR_PROTOCOL,
-			       "%s of %lu bytes is too long", row->name,
-			       (unsigned long)len);
+		return err_set(err, ERR_PROTOCOL, "%s of %lu bytes is too long",
+			       row->name, (unsigned long)len);
 	if (f->flags)
 		return err_set(err, ERR_PROTOCOL,
 			       "%s with flags that were not negotiated",

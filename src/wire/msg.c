@@ -5,7 +5,7 @@
 #include "msg_local.h"
 
 static const struct msg_row rows[] = {
-#define X(number, name, sender, longest, states, changes)                     \
+#define X(number, name, sender, longest, states, changes)                      \
 	{MSG_##name, #name, sender, longest, states, changes},
 	MSG_TABLE(X)
 #undef X
@@ -55,8 +55,7 @@ static bool is_private(struct view path)
 {
 	struct view name;
 
-	return path_next(&path, &name) &&
-	       name.len == strlen(PATH_PRIVATE) &&
+	return path_next(&path, &name) && name.len == strlen(PATH_PRIVATE) &&
 	       memcmp(name.p, PATH_PRIVATE, name.len) == 0;
 }
 
@@ -110,9 +109,9 @@ bool msg_backup_ok(struct view dir, struct view suffix)
 	return suffix.len <= PATH_NAME_MAX / 2 &&
 	       (!suffix.len || (!memchr(suffix.p, '/', suffix.len) &&
 				!memchr(suffix.p, 0, suffix.len))) &&
-	       (!dir.len || (dir.len <= PATH_BYTES_MAX / 2 &&
-			     path_ok(dir.p, dir.len, false) &&
-			     !is_private(dir)));
+	       (!dir.len ||
+		(dir.len <= PATH_BYTES_MAX / 2 &&
+		 path_ok(dir.p, dir.len, false) && !is_private(dir)));
 }
 
 /* Newer clients may say more behind what we know: only HELLO may be longer,
@@ -147,8 +146,7 @@ int msg_get_hello(struct view v, struct msg_hello *m, struct err *err)
 	return msg_finish(v, "HELLO", m, sizeof(*m), err);
 }
 
-int msg_put_welcome(struct buf *b, const struct msg_welcome *m,
-		    struct err *err)
+int msg_put_welcome(struct buf *b, const struct msg_welcome *m, struct err *err)
 {
 	int r = buf_put_u16(b, m->version, err);
 

@@ -20,8 +20,7 @@ int msg_get_list(struct view v, struct msg_list *m, struct err *err)
 	return msg_finish(v, "LIST", m, sizeof(*m), err);
 }
 
-int msg_put_listing(struct buf *b, const struct msg_listing *m,
-		    struct err *err)
+int msg_put_listing(struct buf *b, const struct msg_listing *m, struct err *err)
 {
 	int r = buf_put_u32(b, m->flags, err);
 

@@ -81,8 +81,7 @@ int msg_get_op(enum msg_type type, struct view v, struct msg_op *m,
 		get_meta(&v, &m->meta);
 	if (type == MSG_SYMLINK) {
 		m->target = msg_text(&v, MSG_LINK_MAX);
-		if (m->target.len == 0 ||
-		    memchr(m->target.p, 0, m->target.len))
+		if (m->target.len == 0 || memchr(m->target.p, 0, m->target.len))
 			v.bad = true;
 	}
 	if (type == MSG_NODE) {
@@ -96,6 +95,5 @@ int msg_get_op(enum msg_type type, struct view v, struct msg_op *m,
 		if (is_dir == 2)
 			msg_get_path(&v, &m->from, false);
 	}
-	return msg_finish(v, row ? row->name : "operation", m, sizeof(*m),
-			  err);
+	return msg_finish(v, row ? row->name : "operation", m, sizeof(*m), err);
 }

@@ -12,15 +12,15 @@
 #include "snapsync/pass.h"
 #include "snapsync/ship.h"
 
-#define ANSWERS 64u	/* after so many the far end is gone */
+#define ANSWERS 64u /* after so many the far end is gone */
 
 struct far_end {
 	struct link link;
-	struct view v;		/* what the fuzzer says */
-	struct buf out;		/* said, not yet read */
+	struct view v;	/* what the fuzzer says */
+	struct buf out; /* said, not yet read */
 	const unsigned char *pair;
 	unsigned answers;
-	bool told;		/* something about what is there */
+	bool told; /* something about what is there */
 };
 
 static struct err err;
@@ -37,10 +37,7 @@ static void put_number(struct far_end *f, enum msg_type type, uint64_t n)
 static void put_welcome(struct far_end *f)
 {
 	unsigned b = fuzz_byte(&f->v), c = fuzz_byte(&f->v), n = c & 3;
-	struct msg_welcome m = {.version = MSG_VERSION_MAX, .features = MSG_FEATURES & ~(b >> 3),
-				.hash_kind = 1, .flags = b & 7, .credit = c & 16 ? 100 : 8u << 20,
-				.position = c & 8 ? UINT64_MAX >> (c >> 5) : c >> 5,
-				.granularity = 1, .failed = n};
+	struct msg_welcome m = {.version = MSG_VERSION_MAX, .features = MSG_FEATURES & ~(b >> 3), .hash_kind = 1, .flags = b & 7, .credit = c & 16 ? 100 : 8u << 20, .position = c & 8 ? UINT64_MAX >> (c >> 5) : c >> 5, .granularity = 1, .failed = n};
 
 	memcpy(m.pair, f->pair, c & 4 ? 16 : 15);
 	m.failures = fuzz_take(&f->v, 12 * n);
@@ -121,7 +118,8 @@ static void put_fail(struct far_end *f)
 static void put_stage(struct far_end *f, enum msg_type type)
 {
 	unsigned b = fuzz_byte(&f->v);
-	struct msg_have have = {.id = b & 7, .length = b & 64 ? 100 : b >> 4 ? UINT64_MAX : 0};
+	struct msg_have have = {.id = b & 7, .length = b & 64 ? 100 : b >> 4 ? UINT64_MAX
+									     : 0};
 	struct msg_need need = {.id = b & 7, .offset = (b >> 3) * 16384u, .length = 1};
 
 	if (type == MSG_HAVE)
@@ -286,11 +284,9 @@ static int64_t pending(struct store *s, int64_t dest)
 
 static void run(struct store *s, int root, unsigned how, struct view v)
 {
-	struct ship_options so = {.delete_extras = how & 1, .checksum = how & 2, .verify = how & 4,
-				  .dry = how & 8, .sparse = how & 16, .max_delete = -1};
+	struct ship_options so = {.delete_extras = how & 1, .checksum = how & 2, .verify = how & 4, .dry = how & 8, .sparse = how & 16, .max_delete = -1};
 	struct remote_options ro = {.timeout = 0, .pack = how & 32 ? REMOTE_PACK_DEFAULT : 0};
-	struct msg_hello hello = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES,
-				  .hash_kind = 1};
+	struct msg_hello hello = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES, .hash_kind = 1};
 	struct far_end far = {.link = {.ops = &far_ops}, .v = v};
 	struct remote *remote;
 	struct ship *ship;

@@ -4,7 +4,7 @@
 
 #include "snapsync/codec.h"
 
-#define MOST 65536u	/* bytes out of one block */
+#define MOST 65536u /* bytes out of one block */
 
 /* Blocks as they may come from anybody: length (u16) and bytes. */
 static void foreign(struct view v)

@@ -6,7 +6,7 @@
 
 struct seen {
 	size_t frames, bytes;
-	int end;	/* of frame_next */
+	int end; /* of frame_next */
 	struct hash sum;
 };
 

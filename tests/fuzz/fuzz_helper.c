@@ -13,7 +13,7 @@
 
 struct client {
 	struct buf out;
-	struct view v;		/* what the fuzzer says */
+	struct view v; /* what the fuzzer says */
 	uint64_t stage, batch;
 	uint32_t ops;
 	uint64_t seed;
@@ -43,11 +43,7 @@ static void put_number(struct client *c, enum msg_type type, uint64_t n)
 
 static void put_hello(struct client *c, unsigned flags, const char *dest)
 {
-	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX,
-			      .features = flags & 1 ? MSG_FEATURES : MSG_FEATURES & ~MSG_FEATURE_KEEP,
-			      .flags = MSG_HELLO_NO_SYNC | MSG_HELLO_NUMERIC | (flags & 2 ? MSG_HELLO_DRY : 0),
-			      .hash_kind = MSG_HASH_XXH3_128,
-			      .pair = "a pair to fuzz.", .seed = c->seed};
+	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = flags & 1 ? MSG_FEATURES : MSG_FEATURES & ~MSG_FEATURE_KEEP, .flags = MSG_HELLO_NO_SYNC | MSG_HELLO_NUMERIC | (flags & 2 ? MSG_HELLO_DRY : 0), .hash_kind = MSG_HASH_XXH3_128, .pair = "a pair to fuzz.", .seed = c->seed};
 	struct frame_mark m;
 
 	h.path = view_of(dest, strlen(dest));
@@ -229,9 +225,16 @@ static void put_next(struct client *c)
 	case 8: put_list_or_sign(c, MSG_SIGN); break;
 	case 9: put_raw(c); break;
 	case 10: put_number(c, MSG_PING, 1); break;
-	case 11: put_number(c, MSG_BEGIN, c->batch += 1 + fuzz_byte(&c->v) / 128); c->ops = 0; break;
+	case 11:
+		put_number(c, MSG_BEGIN, c->batch += 1 + fuzz_byte(&c->v) / 128);
+		c->ops = 0;
+		break;
 	case 12: put_commit(c); break;
-	case 13: put_commit(c); put_number(c, MSG_BEGIN, ++c->batch); c->ops = 0; break;
+	case 13:
+		put_commit(c);
+		put_number(c, MSG_BEGIN, ++c->batch);
+		c->ops = 0;
+		break;
 	case 14: /* so many that a thread does it */
 		for (n = 0; n < 128; n++)
 			put_op(c, MSG_META);
@@ -245,9 +248,7 @@ static void put_next(struct client *c)
 
 static int serve(struct client *c, unsigned flags, const char *root)
 {
-	struct apply_options o = {.root = flags & 16 ? root : NULL, .read_only = flags & 4,
-				  .no_delete = flags & 8, .unconfined = true,
-				  .umask = 022, .version = "fuzz"};
+	struct apply_options o = {.root = flags & 16 ? root : NULL, .read_only = flags & 4, .no_delete = flags & 8, .unconfined = true, .umask = 022, .version = "fuzz"};
 	char name[4200];
 	struct link *link;
 	int in, out, r;

@@ -36,14 +36,14 @@ static void items(const struct msg_listing *m)
 }
 
 /* A message of one kind there and back. */
-#define ROUND(kind, get, put)                                                 \
-	do {                                                                  \
-		struct msg_##kind m;                                          \
-		r = get;                                                      \
-		if (r == 0)                                                   \
-			HOLDS(put == 0);                                      \
-		else                                                          \
-			HOLDS(is_zero(&m, sizeof(m)));                        \
+#define ROUND(kind, get, put)                          \
+	do {                                           \
+		struct msg_##kind m;                   \
+		r = get;                               \
+		if (r == 0)                            \
+			HOLDS(put == 0);               \
+		else                                   \
+			HOLDS(is_zero(&m, sizeof(m))); \
 	} while (0)
 #define PLAIN(kind) ROUND(kind, msg_get_##kind(v, &m, &err), msg_put_##kind(&b, &m, &err))
 
@@ -84,8 +84,14 @@ static int there_and_back(enum msg_type type, struct view v, struct buf *out)
 	case MSG_COMMIT: PLAIN(commit); break;
 	case MSG_ACK: PLAIN(ack); break;
 	case MSG_FAIL: PLAIN(fail); break;
-	case MSG_MKDIR: case MSG_PLACE: case MSG_SYMLINK: case MSG_NODE:
-	case MSG_LINK: case MSG_MOVE: case MSG_REMOVE: case MSG_META:
+	case MSG_MKDIR:
+	case MSG_PLACE:
+	case MSG_SYMLINK:
+	case MSG_NODE:
+	case MSG_LINK:
+	case MSG_MOVE:
+	case MSG_REMOVE:
+	case MSG_META:
 		ROUND(op, msg_get_op(type, v, &m, &err), msg_put_op(&b, &m, &err));
 		break;
 	default: /* numbers, or no payload of its own */

@@ -58,7 +58,8 @@ static inline const char *session_scratch(void)
 
 	if (!session_dir[0]) {
 		snprintf(session_dir, sizeof(session_dir), "%s/snapsync-fuzz.XXXXXX",
-			 top ? top : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+			 top ? top : access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+								   : "/tmp");
 		HOLDS(mkdtemp(session_dir) != NULL);
 		atexit(session_leave);
 	}

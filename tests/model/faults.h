@@ -6,15 +6,19 @@
 #ifndef TEST_FAULTS_H
 #define TEST_FAULTS_H
 
-enum kind { KILL, NETWORK, CALLS, OTHERS, KINDS };
+enum kind { KILL,
+	    NETWORK,
+	    CALLS,
+	    OTHERS,
+	    KINDS };
 static const char *const kind_names[KINDS] = {"kill", "network", "calls",
 					      "others"};
 static unsigned long fault_counts[KINDS];
 static char top[4096];
-static int relay_in = -1;	/* commands for the relay on the way */
+static int relay_in = -1; /* commands for the relay on the way */
 static const char *relay_program;
 
-#define PASS_LONGEST 120	/* seconds; more is hanging */
+#define PASS_LONGEST 120 /* seconds; more is hanging */
 
 /* What the helper runs behind; NULL: nothing. */
 static void set_before(const char *words)
@@ -120,7 +124,9 @@ static const char *fault_kill(char **command)
 	pid_t pid = start(command);
 	int status;
 
-	note("kill -9", who == 0 ? "both" : who < 3 ? "client" : "helper", NULL);
+	note("kill -9", who == 0 ? "both" : who < 3 ? "client"
+						    : "helper",
+	     NULL);
 	pause_ms(below(below(2) ? 40 : 250));
 	if (who == 0)
 		kill(-pid, SIGKILL);
@@ -157,21 +163,21 @@ static const char *fault_network(char **command)
 static const char *fault_calls(char **command)
 {
 	static const char *const far[] = {
-		"openat",    "newfstatat", "renameat",	 "linkat",
-		"unlinkat",  "mkdirat",	   "symlinkat",	 "mknodat",
-		"utimensat", "fchmodat",   "fchmod",	 "fchownat",
-		"write",     "pwrite64",   "read",	 "fsync",
-		"fdatasync", "syncfs",	   "getdents64", "ftruncate",
-		"statx",     "copy_file_range", "lseek", "pread64",
+		"openat", "newfstatat", "renameat", "linkat",
+		"unlinkat", "mkdirat", "symlinkat", "mknodat",
+		"utimensat", "fchmodat", "fchmod", "fchownat",
+		"write", "pwrite64", "read", "fsync",
+		"fdatasync", "syncfs", "getdents64", "ftruncate",
+		"statx", "copy_file_range", "lseek", "pread64",
 		"renameat2", "sync_file_range", "fchown", "fcntl"};
 	static const char *const near[] = {
-		"openat", "newfstatat", "statx",  "getdents64", "read",
-		"pread64", "pwrite64",	"write",  "fdatasync",	"fsync",
-		"sendto",  "recvfrom",	"poll",	  "readlinkat", "lseek",
-		"fcntl",   "ftruncate", "unlink", "clone3"};
-	static const char *const errors[] = {"EIO",    "ENOSPC", "EACCES",
-					     "EINTR",  "ENOMEM", "EMFILE",
-					     "EROFS",  "EDQUOT", "EBUSY",
+		"openat", "newfstatat", "statx", "getdents64", "read",
+		"pread64", "pwrite64", "write", "fdatasync", "fsync",
+		"sendto", "recvfrom", "poll", "readlinkat", "lseek",
+		"fcntl", "ftruncate", "unlink", "clone3"};
+	static const char *const errors[] = {"EIO", "ENOSPC", "EACCES",
+					     "EINTR", "ENOMEM", "EMFILE",
+					     "EROFS", "EDQUOT", "EBUSY",
 					     "EIO"};
 	bool at_helper = below(2);
 	const char *call = at_helper ? far[below(28)] : near[below(19)];
@@ -230,11 +236,10 @@ static const char *fault_others(void)
 	if (!victim || strstr(victim, "/.snapsync"))
 		return NULL;
 	snprintf(path, sizeof(path), "%s", victim);
-	note("others", how < 4	  ? "delete"
-		       : how == 4 ? "append"
-		       : how == 5 ? "chmod"
-		       : how == 6 ? "rename"
-				  : "create",
+	note("others", how < 4 ? "delete" : how == 4 ? "append"
+				    : how == 5	     ? "chmod"
+				    : how == 6	     ? "rename"
+						     : "create",
 	     path);
 	if (how < 4) {
 		remove_all(path);
@@ -252,8 +257,7 @@ static const char *fault_others(void)
 			snprintf(path + strlen(path), 64, "/%c%u",
 				 'a' + (int)below(6), below(12));
 		}
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-					O_NONBLOCK, 0644);
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0644);
 		if (fd >= 0) {
 			fill(fd, 1 + below(50));
 			close(fd);

@@ -24,7 +24,7 @@
 static uint64_t state, fault_state, *dice = &state;
 static char src[4096], dst[4096];
 static char history[64][256];
-static unsigned seconds;	/* at most; 0: all steps */
+static unsigned seconds; /* at most; 0: all steps */
 static unsigned long operations;
 
 static uint64_t rnd(void)
@@ -127,11 +127,11 @@ static const char *pick_dir(void)
 
 static void new_name(char *out, size_t size)
 {
-	static const char *const odd[] = {"-rf",      "a\nb",  "\xff\xfe",
-					  " lead",    "tr ail ", "*?[x]",
-					  "\\012",    "ü",       "#x#",
-					  "\x1b[31m", "..x",     "...",
-					  "'q'\"",    "$HOME",   "~"};
+	static const char *const odd[] = {"-rf", "a\nb", "\xff\xfe",
+					  " lead", "tr ail ", "*?[x]",
+					  "\\012", "ü", "#x#",
+					  "\x1b[31m", "..x", "...",
+					  "'q'\"", "$HOME", "~"};
 	const char *dir = pick_dir();
 	char name[260];
 
@@ -208,7 +208,7 @@ static void op_write(int how)
 		if (ftruncate(fd, st.st_size / 2) < 0)
 			perror("ftruncate");
 	} else {
-		fill(fd, how == 0 ? some_size()
+		fill(fd, how == 0   ? some_size()
 			 : how == 3 ? below(200)
 				    : (size_t)st.st_size);
 	}
@@ -495,13 +495,22 @@ static void one_operation(void)
 		return;
 	}
 	switch (below(27)) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		op_create();
 		break;
-	case 4: case 5: case 6: case 7: case 8:
+	case 4:
+	case 5:
+	case 6:
+	case 7:
+	case 8:
 		op_write((int)below(5));
 		break;
-	case 9: case 10: case 11:
+	case 9:
+	case 10:
+	case 11:
 		op_rename();
 		break;
 	case 12:
@@ -513,7 +522,8 @@ static void one_operation(void)
 	case 14:
 		op_chain();
 		break;
-	case 15: case 16:
+	case 15:
+	case 16:
 		op_link();
 		break;
 	case 17:
@@ -762,7 +772,7 @@ static void continuous_fault(pid_t *pid, char **command)
 		if (relay_in < 0)
 			chaos_before();
 		tell_relay("f");
-		kill_helpers();	/* the next connection is a bad one */
+		kill_helpers(); /* the next connection is a bad one */
 		fault_counts[NETWORK]++;
 		break;
 	}

@@ -36,7 +36,7 @@
 
 static struct {
 	bool in_short, eintr, fold, coarse, nolinks, noowners, nomodes;
-	long nth;		/* allocations until the one that fails; 0: never */
+	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count;
 	_Atomic uint64_t random;
 	bool armed;
@@ -157,9 +157,18 @@ static bool refused(void)
 	return true;
 }
 
-void *malloc(size_t n) { return refused() ? NULL : __libc_malloc(n); }
-void *calloc(size_t n, size_t m) { return refused() ? NULL : __libc_calloc(n, m); }
-void *realloc(void *p, size_t n) { return refused() ? NULL : __libc_realloc(p, n); }
+void *malloc(size_t n)
+{
+	return refused() ? NULL : __libc_malloc(n);
+}
+void *calloc(size_t n, size_t m)
+{
+	return refused() ? NULL : __libc_calloc(n, m);
+}
+void *realloc(void *p, size_t n)
+{
+	return refused() ? NULL : __libc_realloc(p, n);
+}
 #endif
 
 /* ------------------------------------------------------------ odd names */

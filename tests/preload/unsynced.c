@@ -40,7 +40,10 @@
 #define MOST 4096
 #define EXPORT __attribute__((visibility("default")))
 
-enum kind { CREATED, RENAMED, REMOVED, ATTRIBUTES };
+enum kind { CREATED,
+	    RENAMED,
+	    REMOVED,
+	    ATTRIBUTES };
 
 struct object {
 	dev_t dev;
@@ -49,16 +52,16 @@ struct object {
 
 struct change {
 	enum kind kind;
-	int dir, from_dir;	/* ours; ATTRIBUTES: dir is the object itself */
+	int dir, from_dir; /* ours; ATTRIBUTES: dir is the object itself */
 	char name[256], from[256];
 	struct object subject;
-	struct object decides;	/* whose sync makes it durable */
-	int kept;		/* number in keep of what was there before; or -1 */
-	struct stat was;	/* ATTRIBUTES */
+	struct object decides; /* whose sync makes it durable */
+	int kept;	       /* number in keep of what was there before; or -1 */
+	struct stat was;       /* ATTRIBUTES */
 	int durable;
 };
 
-struct content {	/* of a file that was written to */
+struct content { /* of a file that was written to */
 	int fd;
 	struct object of;
 	char *was;
@@ -390,15 +393,15 @@ static int open_call(int dir, const char *name, int flags, mode_t mode)
 	return (int)leave(fd);
 }
 
-#define OPEN(name)                                                            \
-	EXPORT int name(int dir, const char *path, int flags, ...)            \
-	{                                                                     \
-		va_list ap;                                                   \
-		mode_t mode;                                                  \
-		va_start(ap, flags);                                          \
-		mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;              \
-		va_end(ap);                                                   \
-		return open_call(dir, path, flags, mode);                     \
+#define OPEN(name)                                                 \
+	EXPORT int name(int dir, const char *path, int flags, ...) \
+	{                                                          \
+		va_list ap;                                        \
+		mode_t mode;                                       \
+		va_start(ap, flags);                               \
+		mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;   \
+		va_end(ap);                                        \
+		return open_call(dir, path, flags, mode);          \
 	}
 OPEN(openat)
 OPEN(openat64)
@@ -612,6 +615,15 @@ static int sync_call(int fd, int all, long call)
 	return (int)leave(r);
 }
 
-EXPORT int fsync(int fd) { return sync_call(fd, 0, SYS_fsync); }
-EXPORT int fdatasync(int fd) { return sync_call(fd, 0, SYS_fdatasync); }
-EXPORT int syncfs(int fd) { return sync_call(fd, 1, SYS_syncfs); }
+EXPORT int fsync(int fd)
+{
+	return sync_call(fd, 0, SYS_fsync);
+}
+EXPORT int fdatasync(int fd)
+{
+	return sync_call(fd, 0, SYS_fdatasync);
+}
+EXPORT int syncfs(int fd)
+{
+	return sync_call(fd, 1, SYS_syncfs);
+}

@@ -87,7 +87,10 @@ static void one_name(struct helper *h, const char *name, size_t len)
 }
 
 static const char *trick = "";
-static bool is(const char *name) { return strcmp(trick, name) == 0; }
+static bool is(const char *name)
+{
+	return strcmp(trick, name) == 0;
+}
 
 /* ------------------------------------------------ in place of WELCOME */
 
@@ -219,7 +222,10 @@ static bool signs(struct helper *h, struct view payload)
 	buf_init(&b, 1u << 20);
 	for (i = 0; i < 8000; i++) {
 		peer_must(buf_put_u64(&b, i, &peer_err), "put");
-		peer_must(buf_put_u32(&b, is("sign-zero") ? 0 : is("sign-huge") ? UINT32_MAX : 1, &peer_err), "put");
+		peer_must(buf_put_u32(&b, is("sign-zero") ? 0 : is("sign-huge") ? UINT32_MAX
+										: 1,
+				      &peer_err),
+			  "put");
 	}
 	m.count = 8000;
 	m.chunks = view_of(b.data, b.len);

@@ -18,7 +18,9 @@ struct compare {
 	int differences;
 	bool quiet;
 	/* hard link groups: pairs of (dev, ino) seen on either side */
-	struct { uint64_t a_ino, b_ino, a_dev, b_dev; } *links;
+	struct {
+		uint64_t a_ino, b_ino, a_dev, b_dev;
+	} * links;
 	size_t link_count, link_cap;
 	char path[8192];
 };
@@ -171,7 +173,8 @@ static void compare_dirs(struct compare *c, int a, int b, bool top)
 	char **va = names_in(a, top, &na), **vb = names_in(b, top, &nb);
 
 	while (i < na || k < nb) {
-		int d = i == na ? 1 : k == nb ? -1 : strcmp(va[i], vb[k]);
+		int d = i == na ? 1 : k == nb ? -1
+					      : strcmp(va[i], vb[k]);
 
 		snprintf(c->path + len, sizeof(c->path) - len, "%s%s",
 			 len ? "/" : "", d <= 0 ? va[i] : vb[k]);

@@ -16,7 +16,7 @@ static char *const *helper;
 static const char *dest;
 static unsigned cases, bad;
 static long peak;
-static uint64_t batch;	/* the last one begun; rises over the sessions */
+static uint64_t batch; /* the last one begun; rises over the sessions */
 
 static void report(bool good, const char *what, const char *which, const char *got)
 {
@@ -31,9 +31,7 @@ static void report(bool good, const char *what, const char *which, const char *g
 
 static void hello_with(struct peer *p, const char *path, size_t len, uint32_t flags, uint32_t timeout)
 {
-	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES,
-			      .flags = flags | MSG_HELLO_NO_SYNC, .hash_kind = 1,
-			      .pair = "a hostile pair!", .seed = 1, .timeout = timeout};
+	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES, .flags = flags | MSG_HELLO_NO_SYNC, .hash_kind = 1, .pair = "a hostile pair!", .seed = 1, .timeout = timeout};
 
 	h.path = view_of(path, len);
 	h.version = view_of("hostile", 7);
@@ -81,7 +79,8 @@ static int stop(struct peer *p)
 	buf_release(&p->out);
 	if (used.ru_maxrss > peak)
 		peak = used.ru_maxrss;
-	return status == -1 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+	return status == -1 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status)
+						     : 1000 + WTERMSIG(status);
 }
 
 /* The next answer but CREDIT, PONG and PING. */
@@ -170,7 +169,8 @@ static struct msg_op op_of(enum msg_type type, const char *path, const char *fro
 	struct msg_op op = {.type = type, .path = path_of(path), .from = path_of(from)};
 
 	op.meta.type = type == MSG_MKDIR ? FSYS_DIR : type == MSG_SYMLINK ? FSYS_SYMLINK
-		       : type == MSG_NODE ? FSYS_FIFO : FSYS_FILE;
+					      : type == MSG_NODE	  ? FSYS_FIFO
+									  : FSYS_FILE;
 	op.meta.mode = 0755;
 	op.meta.uid = (uint32_t)geteuid();
 	op.meta.gid = (uint32_t)getegid();
@@ -208,9 +208,9 @@ static void list(struct peer *p, const char *path)
 /* ------------------------------------------------ paths */
 
 static const char long_name[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+				"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+				"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+				"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static void bad_path(struct msg_path path, const char *which)
 {
@@ -257,7 +257,7 @@ static void bad_path(struct msg_path path, const char *which)
 static void paths(void)
 {
 	static const char *const list_of[] = {"..", "../x", "a/../b", "a/..", "/abs", "/", "", ".", "a/./b",
-		"a//b", "a/", long_name, ".snapsync", ".snapsync/position", ".snapsync/tmp/f1"};
+					      "a//b", "a/", long_name, ".snapsync", ".snapsync/position", ".snapsync/tmp/f1"};
 	struct msg_path p = {MSG_TREE, {(const unsigned char *)"a\0b", 3, false}};
 	char *deep = malloc(70001);
 	size_t i;
@@ -284,7 +284,7 @@ static void paths(void)
 static void roots(void)
 {
 	static const char *const outside[] = {"..", "../outside", "a/../../outside", ".//..", "link/x/../..",
-		"a//b", "./a"};
+					      "a//b", "./a"};
 	static const char *const links[] = {"link", "link/below", "dir/link2"};
 	/* Of --backup-dir; the last ones of --suffix. */
 	static const char *const backups[] = {"..", "../outside", "/abs", "a/../b", ".snapsync/tmp", "a//b", "a/b"};
@@ -309,8 +309,7 @@ static void roots(void)
 	hello_with(&p, "", 0, 0, 30);
 	refused(&p, ERR_PROTOCOL, "HELLO", "no path");
 	for (i = 0; i < sizeof(backups) / sizeof(backups[0]); i++) {
-		struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX,
-				      .hash_kind = 1, .path = view_of("dest", 4)};
+		struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .hash_kind = 1, .path = view_of("dest", 4)};
 
 		h.backup_dir = view_of(backups[i], strlen(backups[i]));
 		if (i >= SUFFIXES)
@@ -480,7 +479,11 @@ static void say(struct peer *p, char what)
 	case '0': peer_number(p, MSG_BEGIN, 0); break;
 	case 'C': commit(p, 0); break;
 	case 'c': commit(p, 1); break;
-	case 'n': batch++; commit(p, 0); batch--; break;
+	case 'n':
+		batch++;
+		commit(p, 0);
+		batch--;
+		break;
 	case 'O': simple(p, MSG_MKDIR, "dir", ""); break;
 	case 'P': simple(p, MSG_PLACE, "file", ""); break;
 	case 'S': stage(p, 1, 10); break;
@@ -491,8 +494,14 @@ static void say(struct peer *p, char what)
 	case 'E': stage_end(p, 1, hash_of("", 0, 1)); break;
 	case 'X': peer_number(p, MSG_STAGE_DROP, 1); break;
 	case 'K': peer_numbers(p, MSG_KEEP, 2, v); break;
-	case 'h': v[1] = UINT64_MAX / 2 + 1; peer_numbers(p, MSG_HOLE, 2, v); break;
-	case 'g': v[1] = 11; peer_numbers(p, MSG_HOLE, 2, v); break;
+	case 'h':
+		v[1] = UINT64_MAX / 2 + 1;
+		peer_numbers(p, MSG_HOLE, 2, v);
+		break;
+	case 'g':
+		v[1] = 11;
+		peer_numbers(p, MSG_HOLE, 2, v);
+		break;
 	case 'o': copy(p, 1, "a", UINT64_MAX - 4, 8); break;
 	case 'v': copy(p, 1, "a", 0, UINT64_MAX); break;
 	case 'w': copy(p, 1, "a", 0, 0); break;
@@ -507,8 +516,8 @@ static void say(struct peer *p, char what)
 static void states(void)
 {
 	static const char *const wrong[] = {"H", "O", "C", "BB", "b", "B0", "0", "Bn", "Bc", "BH", "BY", "BL",
-		"P", "BP", "BSP", "D", "E", "X", "K", "SK", "SS", "SXS", "z", "Ss", "s", "Sd", "SDd", "Sh", "Sg", "h",
-		"So", "Sv", "Sw", "l", "y", "u", "SEE", "SED"};
+					    "P", "BP", "BSP", "D", "E", "X", "K", "SK", "SS", "SXS", "z", "Ss", "s", "Sd", "SDd", "Sh", "Sg", "h",
+					    "So", "Sv", "Sw", "l", "y", "u", "SEE", "SED"};
 	static const char early[] = "BCOPSDEXKhoLYu";
 	struct peer p;
 	char which[2] = "";
@@ -675,7 +684,7 @@ static void much_at_once(void)
 	free(deep);
 }
 
-#define MOVES 8192u	/* 1.6 s; all that a batch can have take 6.4 s */
+#define MOVES 8192u /* 1.6 s; all that a batch can have take 6.4 s */
 
 /* Each operation's subject comes by way of all those before it. */
 static void to_and_fro(void)
@@ -847,9 +856,18 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} groups[] = {
-		{"paths", paths}, {"roots", roots}, {"dry", forbidden}, {"read-only", read_only},
-		{"no-delete", no_delete}, {"frames", frames}, {"states", states}, {"content", content},
-		{"much", much}, {"failures", failures}, {"moves", to_and_fro}, {"slow", slow},
+		{"paths", paths},
+		{"roots", roots},
+		{"dry", forbidden},
+		{"read-only", read_only},
+		{"no-delete", no_delete},
+		{"frames", frames},
+		{"states", states},
+		{"content", content},
+		{"much", much},
+		{"failures", failures},
+		{"moves", to_and_fro},
+		{"slow", slow},
 	};
 	size_t i;
 

@@ -20,12 +20,12 @@
 #define PEER_PATIENCE (20 * CLOCK_SECOND)
 
 struct peer {
-	pid_t pid;		/* the helper that was started, or 0 */
+	pid_t pid; /* the helper that was started, or 0 */
 	int to, from;
 	struct buf out, in;
-	size_t at;		/* of in: taken so far */
-	char sender;		/* whose frames come in: 'H' or 'C' */
-	bool over;		/* the stream ended */
+	size_t at;   /* of in: taken so far */
+	char sender; /* whose frames come in: 'H' or 'C' */
+	bool over;   /* the stream ended */
 };
 
 static struct err peer_err;
@@ -170,14 +170,14 @@ static inline void peer_number(struct peer *p, enum msg_type type, uint64_t n)
 }
 
 /* What is put by `put` becomes the payload of a frame, whatever its length. */
-#define PEER_FRAME(p, type, put)                                              \
-	do {                                                                  \
-		struct frame_mark mark_;                                      \
-		size_t i_, len_;                                              \
-		peer_must(frame_begin(&(p)->out, (type), 0, &mark_, &peer_err), "put"); \
-		peer_must((put), "put");                                      \
-		len_ = (p)->out.len - mark_.at - FRAME_HEADER;                \
-		for (i_ = 0; i_ < 4; i_++)                                    \
+#define PEER_FRAME(p, type, put)                                                          \
+	do {                                                                              \
+		struct frame_mark mark_;                                                  \
+		size_t i_, len_;                                                          \
+		peer_must(frame_begin(&(p)->out, (type), 0, &mark_, &peer_err), "put");   \
+		peer_must((put), "put");                                                  \
+		len_ = (p)->out.len - mark_.at - FRAME_HEADER;                            \
+		for (i_ = 0; i_ < 4; i_++)                                                \
 			(p)->out.data[mark_.at + i_] = (unsigned char)(len_ >> (8 * i_)); \
 	} while (0)
 

@@ -21,8 +21,8 @@ static atomic_ulong swaps;
 
 /* What is replaced: directories, and files of the helper's own. */
 static const char *const victims[] = {"dest/a", "dest/a/d", "dest/b", "dest/a/f", "dest/b/kept", "dest/b/kept/a",
-	"dest/.snapsync/tmp",
-	"dest/.snapsync/limbo", "dest/.snapsync", "dest/.snapsync/redo", "dest/.snapsync/position", "dest"};
+				      "dest/.snapsync/tmp",
+				      "dest/.snapsync/limbo", "dest/.snapsync", "dest/.snapsync/redo", "dest/.snapsync/position", "dest"};
 #define VICTIMS (sizeof(victims) / sizeof(victims[0]))
 
 /* The directory that holds the victim, through no link: we have made some. */
@@ -51,7 +51,8 @@ static void swap(unsigned i, unsigned spins, const char *away, unsigned number)
 
 	/* A file becomes a link to a file. */
 	snprintf(target, sizeof(target), "%s%s", outside,
-		 i == 3 || i == 9 || i == 10 ? "/f" : i == 1 ? "/d" : "");
+		 i == 3 || i == 9 || i == 10 ? "/f" : i == 1 ? "/d"
+							     : "");
 	if (dir < 0)
 		return;
 	if (renameat(dir, name, root_fd, away) == 0) {
@@ -120,7 +121,9 @@ static void one_op(struct peer *p)
 		op.from.path.len = 0;
 	op.is_dir = is_dir || op.from.path.len;
 	op.meta.type = op.type == MSG_MKDIR || (op.type == MSG_META && is_dir) ? FSYS_DIR
-		       : op.type == MSG_SYMLINK ? FSYS_SYMLINK : op.type == MSG_NODE ? FSYS_FIFO : FSYS_FILE;
+		       : op.type == MSG_SYMLINK				       ? FSYS_SYMLINK
+		       : op.type == MSG_NODE				       ? FSYS_FIFO
+									       : FSYS_FILE;
 	op.meta.mode = 0700;
 	op.meta.uid = (uint32_t)geteuid();
 	op.meta.gid = (uint32_t)getegid();
@@ -149,8 +152,7 @@ static void ask(struct peer *p)
 
 static bool hello(struct peer *p)
 {
-	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES, .seed = 1,
-			      .flags = MSG_HELLO_NO_SYNC, .hash_kind = 1, .pair = "a racing pair!!", .timeout = 10};
+	struct msg_hello h = {.version_min = MSG_VERSION_MIN, .version_max = MSG_VERSION_MAX, .features = MSG_FEATURES, .seed = 1, .flags = MSG_HELLO_NO_SYNC, .hash_kind = 1, .pair = "a racing pair!!", .timeout = 10};
 	struct msg_welcome w;
 	struct frame f;
 

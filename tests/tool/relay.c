@@ -50,7 +50,7 @@
 
 struct piece {
 	struct piece *next;
-	int64_t due;		/* ns, monotonic */
+	int64_t due; /* ns, monotonic */
 	size_t len, at;
 	char bytes[PIECE];
 };
@@ -60,22 +60,25 @@ struct way {
 	int from, to;
 	struct piece *first, **last;
 	size_t queued;
-	int ended;		/* 1 no more comes, 2 told, 3 thrown away */
-	int64_t free_at;	/* when the line is free again */
-	int64_t due;		/* of the last piece: the order stays */
-	int64_t left;		/* bytes until the fault; < 0 never */
+	int ended;	 /* 1 no more comes, 2 told, 3 thrown away */
+	int64_t free_at; /* when the line is free again */
+	int64_t due;	 /* of the last piece: the order stays */
+	int64_t left;	 /* bytes until the fault; < 0 never */
 	int64_t passed;
 };
 
-enum fault { CLOSE, RESET, HALF, STALL };
+enum fault { CLOSE,
+	     RESET,
+	     HALF,
+	     STALL };
 static const char *const faults[] = {"close", "reset", "half", "stall"};
 
 struct connection {
-	struct way ways[2];	/* up, down */
+	struct way ways[2]; /* up, down */
 	int used, frozen;
 	int64_t opened;
 	enum fault fault;
-	int64_t jitter;		/* ns */
+	int64_t jitter; /* ns */
 	unsigned pieces;
 };
 

@@ -9,10 +9,21 @@ static void test_path__what_is_one(void **state)
 		const char *path;
 		bool ok;
 	} table[] = {
-		{"a", true}, {"a/b/c", true}, {"...", true}, {"-rf", true},
-		{"a\nb", true}, {"\377", true}, {".snapsync2", true},
-		{"/a", false}, {"a/", false}, {"a//b", false}, {".", false},
-		{"..", false}, {"a/../b", false}, {"a/.", false}, {"/", false},
+		{"a", true},
+		{"a/b/c", true},
+		{"...", true},
+		{"-rf", true},
+		{"a\nb", true},
+		{"\377", true},
+		{".snapsync2", true},
+		{"/a", false},
+		{"a/", false},
+		{"a//b", false},
+		{".", false},
+		{"..", false},
+		{"a/../b", false},
+		{"a/.", false},
+		{"/", false},
 	};
 	char long_name[300];
 	size_t i;
@@ -60,12 +71,9 @@ static void test_log__escapes(void **state)
 	static const struct {
 		const char *raw, *shown;
 	} table[] = {
-		{"plain", "plain"}, {"with space", "with space"},
-		{"new\nline", "new\\012line"}, {"\033[31m", "\\033[31m"},
-		{"\xc3\xbc", "\xc3\xbc"}, {"\xc3", "\\303"},
-		{"\xc0\xaf", "\\300\\257"}, {"\xed\xa0\x80", "\\355\\240\\200"},
-		{"\x7f", "\\177"}, {"a\\b", "a\\b"},
-		{"\xc2\x9b" "31m", "\\302\\23331m"}, /* C1 control */
+		{"plain", "plain"}, {"with space", "with space"}, {"new\nline", "new\\012line"}, {"\033[31m", "\\033[31m"}, {"\xc3\xbc", "\xc3\xbc"}, {"\xc3", "\\303"}, {"\xc0\xaf", "\\300\\257"}, {"\xed\xa0\x80", "\\355\\240\\200"}, {"\x7f", "\\177"}, {"a\\b", "a\\b"}, {"\xc2\x9b"
+																																		"31m",
+																																		"\\302\\23331m"}, /* C1 control */
 	};
 	char out[100];
 	size_t i;

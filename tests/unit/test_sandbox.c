@@ -113,12 +113,12 @@ static void *in_thread(void *arg)
 }
 
 /* A failed expectation is its line number, modulo what a status holds. */
-#define EXPECT(e)                                                             \
-	do {                                                                  \
-		if (!(e)) {                                                   \
-			fprintf(stderr, "# line %d: %s\n", __LINE__, #e);     \
-			return 1;                                             \
-		}                                                             \
+#define EXPECT(e)                                                         \
+	do {                                                              \
+		if (!(e)) {                                               \
+			fprintf(stderr, "# line %d: %s\n", __LINE__, #e); \
+			return 1;                                         \
+		}                                                         \
 	} while (0)
 
 static bool has(const struct sandbox_held *held, const char *what)

@@ -3,7 +3,7 @@
 #include "snapsync/frame.h"
 
 static const enum msg_type op_types[] = {MSG_MKDIR, MSG_PLACE, MSG_SYMLINK,
-	MSG_NODE, MSG_LINK, MSG_MOVE, MSG_REMOVE, MSG_META};
+					 MSG_NODE, MSG_LINK, MSG_MOVE, MSG_REMOVE, MSG_META};
 
 static void sample(enum msg_type type, struct msg_op *m)
 {
@@ -15,7 +15,8 @@ static void sample(enum msg_type type, struct msg_op *m)
 		m->from.path = view_of("1f/x", 4);
 	}
 	m->meta.type = type == MSG_MKDIR ? FSYS_DIR : type == MSG_SYMLINK ? FSYS_SYMLINK
-		: type == MSG_NODE ? FSYS_CHAR : FSYS_FILE;
+					      : type == MSG_NODE	  ? FSYS_CHAR
+									  : FSYS_FILE;
 	m->meta.mode = 04751;
 	m->meta.uid = 70000;
 	m->meta.mtime.s = -5;
@@ -137,10 +138,18 @@ static void test_msg__noise(void **state)
 		size_t n = unit_random(&seed) % sizeof(noise), k;
 		struct view v;
 		union {
-			struct msg_hello hello; struct msg_welcome welcome; struct msg_refuse refuse;
-			struct msg_owner owner; struct msg_list list; struct msg_listing listing;
-			struct msg_stage stage; struct msg_data data; struct msg_op op;
-			struct msg_ack ack; struct msg_fail fail; struct msg_need need;
+			struct msg_hello hello;
+			struct msg_welcome welcome;
+			struct msg_refuse refuse;
+			struct msg_owner owner;
+			struct msg_list list;
+			struct msg_listing listing;
+			struct msg_stage stage;
+			struct msg_data data;
+			struct msg_op op;
+			struct msg_ack ack;
+			struct msg_fail fail;
+			struct msg_need need;
 		} m;
 
 		for (k = 0; k < n; k++)
