@@ -61,6 +61,9 @@ int mirror_rekey(struct store *s, int64_t dest, int64_t from, int64_t to, struct
 
 /* The lowest (negative) number in use; -1 if none is. */
 int mirror_lowest(struct store *s, int64_t dest, int64_t *out, struct err *err);
+/* A directory is not ours any more: what was to be deleted in it stays, at all
+ * destinations. */
+int mirror_forget_dead(struct store *s, int64_t parent, struct err *err);
 /* Extras are left alone after all: forget those no name of S is waiting for. */
 int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
 

@@ -14,9 +14,10 @@
 	" (SELECT 1 FROM temp.gone h WHERE h.parent=n.parent AND"              \
 	"  h.name=n.name AND h.inode=g.inode)"                                 \
 	" UNION SELECT n.parent, n.name, b.inode, b.type FROM temp.brief b"    \
-	" JOIN name n ON n.inode=b.inode WHERE b.type=?1"
+	" JOIN name n ON n.inode=b.inode WHERE b.type=?1 AND ?2"
 
-static int moved_ones(struct pass *p, struct name_list *out, struct err *err)
+static int moved_ones(struct pass *p, bool known, struct name_list *out,
+		      struct err *err)
 {
 	struct sql *q = db_sql(store_db(p->s), MOVED, err);
 	int r;
@@ -24,6 +25,7 @@ static int moved_ones(struct pass *p, struct name_list *out, struct err *err)
 	if (!q)
 		return err->code;
 	db_int(q, 1, FSYS_DIR);
+	db_int(q, 2, !known);
 	while ((r = db_step(q, err)) > 0) {
 		struct view v = db_col_blob(q, 1);
 		struct place at = {db_col_int(q, 0), (const char *)v.p, v.len};
@@ -60,7 +62,7 @@ static int in_itself(struct pass *p, int64_t dir, bool *out, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-int circle_cut(struct pass *p, bool *any, struct err *err)
+int circle_cut(struct pass *p, bool known, bool *any, struct err *err)
 {
 	struct name_list l;
 	bool circle;
@@ -70,7 +72,7 @@ int circle_cut(struct pass *p, bool *any, struct err *err)
 	if (!p->gone_table)
 		return 0;
 	name_list_init(&l);
-	r = moved_ones(p, &l, err);
+	r = moved_ones(p, known, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++) {
 		const struct name_row *n = &l.rows[i];
 

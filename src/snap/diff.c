@@ -353,7 +353,7 @@ static int find_inode(struct pass *p, const struct scan_dir *dir,
 }
 
 static int take_entry(struct pass *p, struct scan_dir *dir,
-		      struct scan_entry *e, struct inode_row *old,
+		      struct scan_entry *e, struct inode_row *old, bool *clean,
 		      struct err *err)
 {
 	struct place at = {(int64_t)dir->cookie, e->name, e->len};
@@ -369,6 +369,8 @@ static int take_entry(struct pass *p, struct scan_dir *dir,
 		r = compare_inode(p, dir, e, old, &new, false, err);
 	} else {
 		r = find_inode(p, dir, e, &new, err);
+		if (r == 0)
+			*clean = false; /* to be said at each pass */
 		if (r == 0)
 			return note_problem(p, dir, e->name, 0,
 					    "the same directory is in the "
@@ -468,7 +470,7 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 					 err);
 		} else {
 			r = take_entry(p, dir, sorted[i],
-				       c == 0 ? &p->rows[k] : NULL, err);
+				       c == 0 ? &p->rows[k] : NULL, clean, err);
 		}
 		i++;
 		k += c == 0;
@@ -506,6 +508,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 {
 	struct pass *p = arg;
 	struct hash print, stored;
+	struct inode_row row;
 	bool clean = !(dir->flags & SCAN_UNSTABLE);
 	int r, printed;
 	size_t i;
@@ -538,6 +541,10 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
+	/* It may have been found under an excluded name meanwhile. */
+	r = store_inode_get(p->s, (int64_t)dir->cookie, &row, err);
+	if (r <= 0)
+		return r;
 	r = diff_rows(p, dir, &clean, err);
 	if (r >= 0)
 		printed = print_dir(p, dir, &print, err);

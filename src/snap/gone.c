@@ -7,23 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pass_local.h"
+#include "gone_local.h"
 #include "snapsync/path.h"
 
-/* More rounds than any tree needs to have all put back. */
-#define WITHHOLD_TRIES 10000
-
-/* A directory of the past, and what stands in its place now (0: nothing). */
-struct pair {
-	int64_t was, now;
-};
-
-struct pairs {
-	struct pair *v;
-	size_t count, cap;
-};
-
-static int push(struct pairs *w, int64_t was, int64_t now, struct err *err)
+int gone_push(struct pairs *w, int64_t was, int64_t now, struct err *err)
 {
 	int r = vec_grow((void **)&w->v, &w->cap, w->count + 1, sizeof(*w->v),
 			 err);
@@ -35,17 +22,9 @@ static int push(struct pairs *w, int64_t was, int64_t now, struct err *err)
 	return 0;
 }
 
-int gone_clear(struct pass *p, struct err *err)
-{
-	if (!p->gone_table)
-		return 0;
-	return db_exec(store_db(p->s),
-		       "DELETE FROM temp.gone; DELETE FROM temp.brief;", err);
-}
-
 /* Does the last pass know the inode, so that its going is to be judged?  Else
  * one walk of this pass found it. */
-static bool was_there(const struct pass *p, int64_t inode)
+bool gone_known(const struct pass *p, int64_t inode)
 {
 	return inode <= p->newest;
 }
@@ -71,7 +50,7 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 			return r;
 		p->gone_table = true;
 	}
-	if (!was_there(p, inode)) {
+	if (!gone_known(p, inode)) {
 		q = db_sql(store_db(p->s),
 			   "INSERT OR IGNORE INTO temp.brief VALUES(?1, ?2)",
 			   err);
@@ -81,6 +60,10 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 		db_int(q, 2, type);
 		return db_run(q, err);
 	}
+	/* In a directory that the last pass does not know, it was for a walk
+	 * only; where it was before is noted. */
+	if (!gone_known(p, at.parent))
+		return 0;
 	/* The first owner of a name is the one of the last pass; and a
 	 * directory's first name, since it has one, is the last pass's. */
 	q = db_sql(store_db(p->s),
@@ -101,7 +84,7 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 }
 
 /* Rows of gone whose inode has no name at all. */
-static int orphans(struct pass *p, struct name_list *out, struct err *err)
+int gone_orphans(struct pass *p, struct name_list *out, struct err *err)
 {
 	struct sql *q;
 	struct place at;
@@ -164,8 +147,8 @@ int gone_any(struct pass *p, bool *out, struct err *err)
 }
 
 /* What S has under a name now. */
-static int occupant(struct pass *p, struct place at, int64_t *inode,
-		    enum fsys_type *type, struct err *err)
+int gone_occupant(struct pass *p, struct place at, int64_t *inode,
+		  enum fsys_type *type, struct err *err)
 {
 	struct inode_row row;
 	int r = store_name_get(p->s, at, inode, err);
@@ -223,14 +206,14 @@ static int count_below(struct pass *p, struct pairs *work, uint64_t *count,
 
 		r = alive(p, n->inode, &lives, err);
 		if (r >= 0 && !lives && at.now)
-			r = occupant(p, there, &now, &type, err);
+			r = gone_occupant(p, there, &now, &type, err);
 		if (r < 0 || lives)
 			continue;
 		if (!now)
 			++*count;
 		if (n->type == FSYS_DIR)
-			r = push(work, n->inode, type == FSYS_DIR ? now : 0,
-				 err);
+			r = gone_push(work, n->inode,
+				      type == FSYS_DIR ? now : 0, err);
 	}
 	name_list_release(&names);
 	return r < 0 ? r : 0;
@@ -247,18 +230,18 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err)
 
 	*out = 0;
 	name_list_init(&l);
-	r = orphans(p, &l, err);
+	r = gone_orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++) {
 		bool dir = l.rows[i].type == FSYS_DIR;
 
-		r = dir ? occupant(p, l.rows[i].at, &now, &type, err)
+		r = dir ? gone_occupant(p, l.rows[i].at, &now, &type, err)
 			: store_name_get(p->s, l.rows[i].at, &now, err);
 		if (r < 0)
 			break;
 		*out += now == 0;
 		if (dir)
-			r = push(&work, l.rows[i].inode,
-				 type == FSYS_DIR ? now : 0, err);
+			r = gone_push(&work, l.rows[i].inode,
+				      type == FSYS_DIR ? now : 0, err);
 	}
 	while (r >= 0 && work.count > 0)
 		r = count_below(p, &work, out, err);
@@ -267,7 +250,7 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int no_names(struct pass *p, int64_t inode, bool *out, struct err *err)
+int gone_nameless(struct pass *p, int64_t inode, bool *out, struct err *err)
 {
 	struct sql *q = db_sql(store_db(p->s),
 			       "SELECT 1 FROM name WHERE inode=?1 LIMIT 1",
@@ -347,7 +330,7 @@ static int child_leaves(struct pass *p, struct leavings *work,
 			   : store_name_set(p->s, n->at, n->inode, n->type, 0,
 					    err);
 	if (r >= 0)
-		r = no_names(p, n->inode, &orphan, err);
+		r = gone_nameless(p, n->inode, &orphan, err);
 	if (r >= 0 && orphan)
 		r = leave(work, n->inode, n->type, path, forget, err);
 	buf_release(&b);
@@ -370,6 +353,8 @@ static int remove_one(struct pass *p, struct leavings *work, struct err *err)
 		r = child_leaves(p, work, &l, &names.rows[i], err);
 	name_list_release(&names);
 	free(l.path);
+	if (r >= 0 && l.forget && l.type == FSYS_DIR)
+		r = mirror_forget_dead(p->s, l.inode, err);
 	return r < 0 ? r : store_inode_remove(p->s, l.inode, l.type, err);
 }
 
@@ -439,8 +424,8 @@ static int drop_brief(struct pass *p, struct leavings *work, struct err *err)
 
 		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
 		if (r >= 0)
-			r = no_names(p, n->inode, &orphan, err);
-		if (r >= 0 && orphan && !was_there(p, n->inode))
+			r = gone_nameless(p, n->inode, &orphan, err);
+		if (r >= 0 && orphan && !gone_known(p, n->inode))
 			r = leave(work, n->inode, n->type,
 				  (struct view){NULL, 0, false}, false, err);
 	}
@@ -459,14 +444,41 @@ int gone_brief(struct pass *p, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-int gone_accept(struct pass *p, struct err *err)
+/* What was deleted in a directory that was found under an excluded name after
+ * that stays where it is. */
+int gone_leave_excluded(struct pass *p, struct err *err)
 {
+	struct inode_row parent;
 	struct name_list l;
 	size_t i;
 	int r;
 
 	name_list_init(&l);
-	r = orphans(p, &l, err);
+	r = gone_orphans(p, &l, err);
+	for (i = 0; r >= 0 && i < l.count; i++) {
+		const struct name_row *n = &l.rows[i];
+
+		r = store_inode_get(p->s, n->at.parent, &parent, err);
+		if (r == 0)
+			r = store_name_forget(p->s, n->at, err);
+		else
+			continue;
+		if (r == 0)
+			r = remove_tree(p, n->inode, n->type, NULL, true, err);
+	}
+	name_list_release(&l);
+	return r < 0 ? r : 0;
+}
+
+int gone_accept(struct pass *p, struct err *err)
+{
+	struct name_list l;
+	size_t i;
+	int r = gone_leave_excluded(p, err);
+
+	name_list_init(&l);
+	if (r == 0)
+		r = gone_orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++)
 		r = remove_tree(p, l.rows[i].inode, l.rows[i].type,
 				&l.rows[i].at, false, err);
@@ -481,105 +493,8 @@ int gone_forget(struct pass *p, struct place at, int64_t inode,
 	int r = store_name_forget(p->s, at, err);
 
 	if (r == 0)
-		r = no_names(p, inode, &orphan, err);
+		r = gone_nameless(p, inode, &orphan, err);
 	if (r == 0 && orphan)
 		r = remove_tree(p, inode, type, NULL, true, err);
 	return r;
-}
-
-/* ------------------------------------------------------------ withholding */
-
-/* Children of a directory that was replaced by another one: those without a
- * successor live on in the new one. */
-static int keep_children(struct pass *p, struct pairs *work, struct err *err)
-{
-	struct pair at = work->v[--work->count];
-	struct name_list names;
-	enum fsys_type type;
-	int64_t now;
-	size_t i;
-	int r;
-
-	name_list_init(&names);
-	r = store_names_in(p->s, at.was, &names, err);
-	for (i = 0; r >= 0 && i < names.count; i++) {
-		struct name_row *n = &names.rows[i];
-		struct place there = {at.now, n->at.name, n->at.len};
-
-		r = occupant(p, there, &now, &type, err);
-		if (r < 0)
-			break;
-		if (now && n->type == FSYS_DIR && type == FSYS_DIR) {
-			r = push(work, n->inode, now, err);
-		} else if (!now) {
-			r = store_name_set(p->s, n->at, n->inode, n->type, 0,
-					   err);
-			if (r == 0)
-				r = store_name_set(p->s, there, 0, FSYS_NONE,
-						   n->inode, err);
-		}
-	}
-	name_list_release(&names);
-	if (r >= 0)
-		r = store_print_set(p->s, at.now, NULL, err);
-	return r < 0 ? r : 0;
-}
-
-/* Put one name back.  *again: something else may have lost its place. */
-static int keep_one(struct pass *p, const struct name_row *n, bool *again,
-		    struct err *err)
-{
-	struct pairs work = {NULL, 0, 0};
-	enum fsys_type type;
-	int64_t now;
-	bool orphan;
-	int r = occupant(p, n->at, &now, &type, err);
-
-	if (r < 0)
-		return r;
-	if (now && n->type != FSYS_DIR)
-		return 0; /* replaced, which is no delete */
-	if (now && type == FSYS_DIR) {
-		r = push(&work, n->inode, now, err);
-		while (r >= 0 && work.count > 0)
-			r = keep_children(p, &work, err);
-		free(work.v);
-		return r;
-	}
-	r = store_name_set(p->s, n->at, now, type, n->inode, err);
-	if (r >= 0)
-		r = store_print_set(p->s, n->at.parent, NULL, err);
-	if (r >= 0 && now) {
-		*again = true;
-		r = no_names(p, now, &orphan, err);
-		if (r >= 0 && orphan && !was_there(p, now))
-			r = store_inode_remove(p->s, now, type, err);
-	}
-	return r < 0 ? r : 0;
-}
-
-int gone_withhold(struct pass *p, struct err *err)
-{
-	struct name_list l;
-	bool again = true;
-	size_t i, tries = 0;
-	int r = 0;
-
-	name_list_init(&l);
-	while (r >= 0 && again) {
-		again = false;
-		name_list_clear(&l);
-		r = orphans(p, &l, err);
-		for (i = 0; r >= 0 && i < l.count; i++)
-			r = keep_one(p, &l.rows[i], &again, err);
-		if (r >= 0)
-			r = circle_cut(p, &again, err);
-		if (r >= 0 && ++tries > WITHHOLD_TRIES)
-			r = err_set(err, ERR_SOURCE,
-				    "the source changes too "
-				    "fast to be sure of what is gone: the next "
-				    "pass looks again");
-	}
-	name_list_release(&l);
-	return r < 0 ? r : gone_accept(p, err);
 }

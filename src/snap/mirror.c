@@ -434,3 +434,22 @@ int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err)
 	db_int(q, 1, dest);
 	return db_run(q, err);
 }
+
+int mirror_forget_dead(struct store *s, int64_t parent, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db,
+		"WITH RECURSIVE dead(i) AS (VALUES(?1) UNION SELECT d.inode"
+		" FROM dead JOIN dest_name d ON d.dest IN (SELECT id FROM dest)"
+		" AND d.parent=dead.i WHERE d.inode<>0 AND NOT EXISTS"
+		" (SELECT 1 FROM inode o WHERE o.id=d.inode))"
+		" DELETE FROM dest_name WHERE dest IN (SELECT id FROM dest)"
+		" AND parent IN (SELECT i FROM dead) AND inode<>0 AND NOT"
+		" EXISTS (SELECT 1 FROM inode o WHERE o.id=dest_name.inode)",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, parent);
+	return db_run(q, err);
+}

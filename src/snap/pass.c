@@ -174,7 +174,7 @@ static int walk(struct pass *p, struct err *err)
 				      err);
 		p->result->changes += p->walk_changes;
 		if (r == 0)
-			r = circle_cut(p, &any, err);
+			r = circle_cut(p, false, &any, err);
 		if (r == 0)
 			r = gone_any(p, &any, err);
 		if (r < 0)

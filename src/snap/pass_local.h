@@ -44,7 +44,6 @@ int device_is(struct pass *p, uint64_t st_dev, int64_t id, struct err *err);
 /* gone.c */
 int gone_note(struct pass *p, struct place at, int64_t inode,
 	      enum fsys_type type, struct err *err);
-int gone_clear(struct pass *p, struct err *err);
 /* After the walks: what one of them found and a later one did not is as if it
  * had never been there. */
 int gone_brief(struct pass *p, struct err *err);
@@ -56,8 +55,10 @@ int gone_any(struct pass *p, bool *out, struct err *err);
 int gone_accept(struct pass *p, struct err *err);
 int gone_withhold(struct pass *p, struct err *err);
 /* circle.c: directories that were found below each other, at different moments,
- * lose a name there, and are missing from then on.  *any: there were some. */
-int circle_cut(struct pass *p, bool *any, struct err *err);
+ * lose a name there, and are missing from then on.  known: only those that the last
+ * pass knows (each circle that something put back makes has one).  *any: there
+ * were some. */
+int circle_cut(struct pass *p, bool known, bool *any, struct err *err);
 /* merge.c: directories replaced in place by new ones. */
 int merge_replaced(struct pass *p, struct err *err);
 /* Take `inode` and all below it out of S and M (excluded now). */

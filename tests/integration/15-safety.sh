@@ -67,15 +67,17 @@ is "it left nothing behind" "$(sqlite3 "$T"/bstate/*/state.db 'SELECT count(*) F
 brief --max-delete 0; is "the same, deletes withheld: 25" $rc 25
 ok "what was to be deleted is there, and what is new" test -f "$D/x" -a -f "$D/e6" -a -f "$D/c/was" -a -f "$D/c/y"; ok "nothing of what was there for one walk" test ! -e "$D/c/in"
 run_sync --state-dir "$T/bstate" --force-delete "$S" "$D"; is "then not" $rc 0; ok "equal" same "$S" "$D"
-# at_places "list=1 open=2" "first" "second" OPTION...: a pass that meets us at two places of its walk, where the commands are done
+# at_places STATE "list=1 open=2" "first" "second" ... -- OPTION...: a pass that meets us at places of its walk, where the commands are done
 mkfifo "$T/here" "$T/on"
 at_places() {
-	places=$1 first=$2 second=$3 state=$4; shift 4
-	exec 8<>"$T/on" 9<>"$T/here"
-	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="$places"; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$state" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; echo over >&9; echo over >&9 ) & run=$!
-	read -r one <&9; eval "$first"; echo >&8; read -r two <&9; eval "$second"; echo >&8
+	state=$1 places=$2; shift 2; at=0
+	while [ "$1" != -- ]; do at=$((at + 1)); eval "do_$at=\$1"; shift; done
+	shift; exec 8<>"$T/on" 9<>"$T/here"
+	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="$places"; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$state" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; for i in $places; do echo over >&9; done ) & run=$!
+	i=0 met=
+	while [ $i -lt $at ]; do i=$((i + 1)); read -r one <&9; [ "$one" = here ] && met=$met. ; eval "eval \"\$do_$i\""; echo >&8; done
 	wait $run; exec 8>&- 9>&-
-	rc=$(cat "$T/.rc") errors=$(cat "$T/.err"); is "it was met at both places" "$one $two" "here here"
+	rc=$(cat "$T/.rc") errors=$(cat "$T/.err"); is "it was met at each place" ${#met} $at
 }
 # Two directories that lie in each other change places while they are walked, and back, and are gone before the walk comes to the inner one again.
 # circle WHAT-THEN OPTION...
@@ -83,9 +85,9 @@ invert() { mv "$S/c/e" "$S/x" && mv "$S/c" "$S/x/e" && mv "$S/x" "$S/c"; }
 circle() {
 	S=$T/cs D=$T/cd then=$1; shift; rm -rf "$S" "$D" "$T/cstate"
 	mkdir -p "$S/c/e"; echo f >"$S/c/f"; echo g >"$S/c/e/g"; echo h >"$S/h"; run_sync --state-dir "$T/cstate" "$S" "$D"; settle; invert
-	at_places "list=3 open=1" invert "$then" "$T/cstate" "$@"
+	at_places "$T/cstate" "list=3 open=1" invert "$then" -- "$@"
 }
-circles() { sqlite3 "$T"/cstate/*/state.db 'WITH RECURSIVE t(i) AS (VALUES(1) UNION SELECT inode FROM name JOIN t ON parent=i) SELECT count(*) FROM inode WHERE id NOT IN (SELECT i FROM t)'; }
+circles() { sqlite3 "$T/${1:-cstate}"/*/state.db 'WITH RECURSIVE t(i) AS (VALUES(1) UNION SELECT inode FROM name JOIN t ON parent=i) SELECT count(*) FROM inode WHERE id NOT IN (SELECT i FROM t)'; }
 circle 'rm -r "$S/c"; echo now >"$S/c"'; is "directories that are in each other for one walk, and then gone" $rc 0; ok "equal" same "$S" "$D"
 is "nothing in the snapshot but what is below the root" "$(circles)" 0
 circle 'rm -r "$S/c"' --max-delete 0; is "deletes withheld: 25" $rc 25; ok "all of it is there" test -f "$D/c/f" -a -f "$D/c/e/g"; is "and below the root" "$(circles)" 0
@@ -94,8 +96,49 @@ circle 'mv "$S/c" "$T/cs.away"; mkdir "$S/c"; mv "$T/cs.away" "$S/c/in"; mv "$S/
 # A file of old lay in a directory that was there for the first walk only: that the second does not find it is not enough.
 S=$T/ts D=$T/td; mkdir -p "$S" "$T/t1"; echo 6 >"$S/e6"; echo x >"$S/x"; run_sync --state-dir "$T/tstate" "$S" "$D"; settle
 before=$(stat -c %i "$D/e6"); mv "$S/x" "$T/x"; mv "$T/t1" "$S/n"; mv "$S/e6" "$S/n/c6"
-at_places "list=3 list=2" 'mv "$S/n" "$T/t2"; mv "$T/x" "$S/x"' 'mv "$T/t2/c6" "$S/e6"' "$T/tstate"; is "a third walk finds it" $rc 0
+at_places "$T/tstate" "list=3 list=2" 'mv "$S/n" "$T/t2"; mv "$T/x" "$S/x"' 'mv "$T/t2/c6" "$S/e6"' --; is "a third walk finds it" $rc 0
 ok "equal" same "$S" "$D"; is "and it was never deleted" "$(stat -c %i "$D/e6")" "$before"
+# What is put back when deletes are withheld, and what stands in its way.
+# begin_w: S and D with what is below $S, equal; then the case may begin
+begin_w() { run_sync --state-dir "$T/wstate" "$S" "$D"; settle; }
+fresh_w() { rm -rf "$T/ws" "$T/wd" "$T/wstate" "$T/w1" "$T/w2"; S=$T/ws D=$T/wd; mkdir -p "$S"; echo o >"$S/o"; }
+# Whatever it was: then a quiet pass with and one without the limit, and nothing is left over.
+end_w() {
+	is "below the root: all of it" "$(circles wstate)" 0
+	is "no name in what is not there" "$(sqlite3 "$T"/wstate/*/state.db 'SELECT count(*) FROM name WHERE parent NOT IN (SELECT id FROM inode)')" 0
+	echo new >"$S/new"; run_sync --state-dir "$T/wstate" --force-delete "$@" "$S" "$D"; is "then they are not: exit" $rc 0
+	is "nothing is pending" "$(sqlite3 "$T"/wstate/*/state.db 'SELECT (SELECT count(*) FROM dest_name) + (SELECT count(*) FROM dest_inode)')" 0
+}
+# A directory that has the name of another one now, and lost a directory where that one lost a file.
+fresh_w; mkdir -p "$S/X" "$S/Y/f"; echo F >"$S/X/f"; echo g >"$S/Y/f/g"; begin_w
+rm -r "$S/X" "$S/Y/f"; mv "$S/Y" "$S/X"; run_sync --state-dir "$T/wstate" --max-delete=0 "$S" "$D"; is "a file and a directory with one place: 25" $rc 25
+ok "the directory is there" test -f "$D/X/f/g"; end_w; ok "equal" same "$S" "$D"
+# A file has gone, and before the second walk its directory is another one.
+fresh_w; mkdir "$S/D" "$T/w1"; echo k >"$S/D/k"; echo F >"$S/D/F"; begin_w; rm "$S/D/F"; echo n >"$T/w1/n"; echo k2 >"$T/w1/k"
+at_places "$T/wstate" "list=3" 'mv "$S/D" "$T/w2"; mv "$T/w1" "$S/D"' -- --max-delete=0; is "gone from a directory that is replaced then: 25" $rc 25
+ok "it stays" test -f "$D/D/F"; run_sync --state-dir "$T/wstate" --max-delete=0 "$S" "$D"; is "and 25 again" $rc 25; ok "stays" test -f "$D/D/F" -a -f "$D/D/n"; end_w; ok "equal" same "$S" "$D"
+# A file was in a new directory for one walk.
+fresh_w; mkdir "$S/P"; echo F >"$S/P/F"; echo k >"$S/P/k"; echo y >"$S/y"; begin_w; rm "$S/y"; mkdir "$S/B"; mv "$S/P/F" "$S/B/g"; echo n >"$S/B/n"
+at_places "$T/wstate" "list=4 list=3" 'rm "$S/B/g"' 'rm -r "$S/B"' -- --max-delete=0; is "in a new directory for one walk: 25" $rc 25
+ok "it is where it was, and only there" test -f "$D/P/F" -a ! -e "$D/B"; end_w; ok "equal" same "$S" "$D"
+# What is put back lies in a directory that lies in it by now, with one of this pass between.
+fresh_w; mkdir -p "$S/A/K"; echo k >"$S/A/K/k"; echo a >"$S/A/f"; echo y >"$S/y"; begin_w; rm "$S/y"; mkdir "$S/B"; echo b >"$S/B/new"
+at_places "$T/wstate" "list=5 list=5 list=5" 'mv "$S/A" "$S/B/a"' 'mv "$S/B/a/K" "$S/K3"; mv "$S/B" "$S/K3/b"' 'mv "$S/K3" "$T/w1"' -- --max-delete=0; is "a circle by what is put back: 25" $rc 25
+ok "all is there" test -f "$D/o" -a -f "$D/y" ; is "with its files" "$(find "$D" -name k -o -name f | wc -l)" 2; end_w; ok "equal" same "$S" "$D"
+# A directory becomes an excluded one between the walks.
+for limit in --max-delete=0 --force-delete; do
+	fresh_w; mkdir -p "$S/q/x/d"; echo k >"$S/q/x/k"; echo F >"$S/q/x/F"; run_sync --state-dir "$T/wstate" --exclude=/p/x "$S" "$D"; settle; rm "$S/q/x/F"
+	at_places "$T/wstate" "list=5" 'mv "$S/q" "$S/p"' -- --exclude=/p/x $limit
+	ok "excluded since it was missed, $limit: it stays" test -f "$D/p/x/F" -o -f "$D/q/x/F"; end_w --exclude=/p/x
+done
+# A delete that is to be done yet, in what is excluded then.
+fresh_w; mkdir -p "$S/x/d"; echo F >"$S/x/d/F"; echo k >"$S/x/k"; begin_w; rm -r "$S/x/d"; run_sync --state-dir "$T/wstate" --helper-path /bin/false "$S" "$D"; is "the destination is away" $rc 12
+end_w --exclude=/x; ok "what is excluded stays" test -f "$D/x/d/F"
+if [ "$(id -u)" = 0 ] && mkdir "$T/bmount" && mount --bind "$T/bmount" "$T/bmount" 2>/dev/null; then
+	umount "$T/bmount"; fresh_w; mkdir "$S/orig" "$S/other"; echo x >"$S/orig/f"; mount --bind "$S/orig" "$S/other"; at_exit "umount '$S/other' 2>/dev/null"
+	for i in 1 2 3; do run_sync --state-dir "$T/wstate" "$S" "$D"; is "a directory that is in the tree twice, pass $i: 23" $rc 23; like "says so" "$errors" 'other: the same directory is in the tree twice'; done
+	rm "$S/o"; run_sync --state-dir "$T/wstate" "$S" "$D"; is "in a pass of two walks, too" $rc 23; umount "$S/other"
+fi
 # --delete at first contact has its limit too.
 mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
 run_sync --delete "$T/few" "$T/full"; is "--delete over the limit: 25" $rc 25
