@@ -109,7 +109,8 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 	return r;
 }
 
-static int make_dir(struct apply *a, const struct noted *n, struct err *err)
+static int make_dir(struct apply *a, const struct noted *n, bool replay,
+		    struct err *err)
 {
 	struct fsys_stat st;
 	struct spot s;
@@ -117,6 +118,11 @@ static int make_dir(struct apply *a, const struct noted *n, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (replay) { /* it may be impossible by now, and done before */
+		r = look(&s, &st, err);
+		if (r < 0 || (r > 0 && st.type == FSYS_DIR))
+			return r < 0 ? r : 0;
+	}
 	r = fsys_mkdir(s.fd, s.name, 0700, err);
 	if (r < 0 && err->sys == EEXIST) {
 		r = look(&s, &st, err);
@@ -207,6 +213,28 @@ static int find_subject(struct apply *a, const struct noted *n, bool replay,
 				n->op.type == MSG_MOVE ? "moved" : "linked");
 }
 
+/* A replay does not find what a MOVE or LINK takes: was it done before?  0 if
+ * it is where that would have put it.  It may have gone on from there, too; that
+ * it failed the first time and something else took its place after that looks the
+ * same, so it counts as not done, and the client is to look. */
+static int done_before(struct apply *a, const struct noted *n, struct err *err)
+{
+	struct fsys_stat st;
+	struct spot to;
+	int r = spot_of(a, &n->op.path, &to, err);
+
+	if (r == 0)
+		r = look(&to, &st, err);
+	if (r > 0 && is_subject(n, &st))
+		return 0;
+	return r < 0 && !leads_nowhere(err)
+		       ? r
+		       : err_sys(err, ERR_VANISHED, ENOENT,
+				 "it cannot be told whether it was %s before "
+				 "the helper was stopped",
+				 n->op.type == MSG_MOVE ? "moved" : "linked");
+}
+
 static int move(struct apply *a, const struct noted *n, bool replay,
 		struct err *err)
 {
@@ -214,8 +242,10 @@ static int move(struct apply *a, const struct noted *n, bool replay,
 	struct fsys_stat st;
 	int r = find_subject(a, n, replay, &from, &st, err);
 
-	if (r == 0) /* done before */
-		return backup_parked(a, &n->op, err);
+	if (r == 0) {
+		r = done_before(a, n, err);
+		return r < 0 ? r : backup_parked(a, &n->op, err);
+	}
 	if (r > 0)
 		r = spot_of(a, &n->op.path, &to, err);
 	if (r == 0) /* the first may have left the cache */
@@ -233,6 +263,12 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 	int r = find_subject(a, n, replay, &from, &st, err);
 
 	if (r <= 0)
+		return r < 0 ? r : done_before(a, n, err);
+	if (replay && done_before(a, n, err) == 0)
+		return 0;
+	if (replay)
+		r = spot_of(a, &n->op.from, &from, err);
+	if (r < 0)
 		return r;
 	/* By way of tmp: a new link there, renamed over whatever is here. */
 	fsys_unlink(a->tmp_fd, "link", err);
@@ -332,7 +368,7 @@ static int once(struct apply *a, const struct noted *n, bool replay,
 	case MSG_PLACE:
 	case MSG_SYMLINK:
 	case MSG_NODE: return place(a, n, replay, err);
-	case MSG_MKDIR: return make_dir(a, n, err);
+	case MSG_MKDIR: return make_dir(a, n, replay, err);
 	case MSG_MOVE: return move(a, n, replay, err);
 	case MSG_LINK: return link_name(a, n, replay, err);
 	case MSG_REMOVE: return remove_name(a, n, replay, err);

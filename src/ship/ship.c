@@ -354,9 +354,12 @@ int ship_run(struct ship *h, struct err *err)
 		}
 		if (!h->surprised)
 			break;
-		/* The same again after a look: it will not get better now. */
-		if (looked && h->counts.failed - before >= failures)
+		/* The same again after a look: it will not get better now.  But
+		 * what was done on the way may have gone where it should not. */
+		if (looked && h->counts.failed - before >= failures) {
+			r = reconcile(h, false, err);
 			break;
+		}
 		looked = true;
 		failures = h->counts.failed - before;
 		/* The destination is not what we thought: look, once more. */

@@ -199,6 +199,10 @@ static int effect(struct settle *t, const struct journal_row *row,
 			t->out->surprised = true;
 		if (r < 0)
 			return r;
+		/* It was there already: the old one, with all that is in it. */
+		if (r > 0 && there != row->inode && type == FSYS_DIR &&
+		    row->op == JOURNAL_MKDIR)
+			return 0;
 		r = 0;
 	}
 	switch (row->op) {
@@ -274,6 +278,51 @@ static int half_done(struct settle *t, const struct journal_row *row,
 	return mirror_set(t->s, t->d->id, at, STORE_DEAD, type, err);
 }
 
+/* What M has where a path leads: the place, and what is there or nothing.  0: it
+ * leads nowhere. */
+static int follow(struct settle *t, struct view path, struct place *at,
+		  int64_t *inode, enum fsys_type *type, struct err *err)
+{
+	struct view name;
+	int r = 1;
+
+	at->parent = *inode = STORE_ROOT;
+	*type = FSYS_DIR;
+	while (r > 0 && path_next(&path, &name)) {
+		if (*type != FSYS_DIR)
+			return 0;
+		at->parent = *inode;
+		at->name = (const char *)name.p;
+		at->len = name.len;
+		r = mirror_get(t->s, t->d->id, *at, inode, type, err);
+		if (r == 0 && path.len)
+			return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
+/* Something was done where a path led, which was not where it should: what M has
+ * there is not that any more. */
+static int mislaid(struct settle *t, const struct journal_row *row,
+		   struct err *err)
+{
+	struct place at;
+	enum fsys_type type;
+	int64_t there;
+	int r;
+
+	if (row->parent <= 0 || row->op == JOURNAL_REMOVE)
+		return 0;
+	r = follow(t, row->path, &at, &there, &type, err);
+	if (r <= 0)
+		return r;
+	if (row->op == JOURNAL_META)
+		return mirror_touch_dir(t->s, t->d->id, there, err);
+	if (row->op == JOURNAL_MKDIR && type == FSYS_DIR)
+		return 0; /* nothing was done */
+	return mirror_set(t->s, t->d->id, at, STORE_DEAD, row->type, err);
+}
+
 static int failed(struct settle *t, const struct journal_row *row,
 		  const struct journal_fail *f, struct err *err)
 {
@@ -306,6 +355,12 @@ static int failed(struct settle *t, const struct journal_row *row,
 		text = "not done, since something before it failed";
 	if (r >= 0)
 		r = half_done(t, row, err);
+	/* Owner or mode may be set, and not the time. */
+	if (r >= 0 && row->op == JOURNAL_META) {
+		r = mirror_touch_dir(t->s, t->d->id, row->inode, err);
+		if (r >= 0)
+			r = mislaid(t, row, err);
+	}
 	problem_tell(t->teller, row->path, f->code, text);
 	t->problems = true;
 	if (r >= 0)
@@ -346,6 +401,8 @@ static int settle_rows(struct settle *t, uint64_t batch,
 		/* After a failure a path may have led elsewhere. */
 		if (t->out->doubtful || t->out->failed) {
 			r = journal_misled(t->s, t->d->id, &row, err);
+			if (r > 0)
+				r = mislaid(t, &row, err) < 0 ? err->code : 1;
 			if (r != 0) {
 				t->out->surprised = true;
 				continue;

@@ -1,0 +1,44 @@
+#!/bin/sh
+# One operation fails, and what comes after it in the batch, or the replay of it,
+# meets something else: quiet passes then make the mirror right, and not only say so.
+. "$(dirname "$0")/lib.sh"
+need strace
+S=$T/src D=$T/dst helper=$BUILD/snapsync-helper
+export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" # below strace
+# helper_with STRACE-OPTION...: a helper that runs so
+helper_with() { printf '#!/bin/sh\nexec strace -f -qq -o /dev/null %s %s "$@"\n' "$*" "$helper" >"$T/troubled"; chmod +x "$T/troubled"; run_sync --helper-path "$T/troubled" "$S" "$D"; }
+fresh() { rm -rf "$S" "$D" "$T/state"; mkdir "$S"; echo k >"$S/keep"; }
+begin() { run_sync "$S" "$D"; settle; }
+quiet() {
+	run_sync "$S" "$D"; run_sync "$S" "$D"; is "$1: exit" $rc 0; ok "$1: equal" same "$S" "$D"
+	run_sync --verify -c -n "$S" "$D"; is "$1: --verify has nothing to say" $rc 0
+}
+renames="-e trace=renameat,renameat2 -e inject=renameat,renameat2:error=EIO"
+# Nothing can be renamed in the destination's root, all else is done.
+root_fails="$renames -P '$D'"
+three() { fresh; mkdir "$S/a" "$S/b" "$S/c"; echo A >"$S/a/x"; echo BB >"$S/b/x"; echo CCC >"$S/c/x"; begin; mv "$S/a" "$S/t"; mv "$S/c" "$S/a"; mv "$S/b" "$S/c"; mv "$S/t" "$S/b"; echo "A is changed" >"$S/b/x"; settle; }
+three; helper_with "$root_fails"; is "three directories change places and cannot: 23" $rc 23; quiet "three directories"
+for when in 1 1+2 2+2 1..2; do three; helper_with "$renames:when=$when"; quiet "three directories, renames fail, $when"; done
+fresh; mkdir "$S/a" "$S/b"; echo A1 >"$S/a/x"; echo B1 >"$S/b/x"; touch -d @1700000000 "$S/a/x" "$S/b/x"; begin
+mv "$S/a" "$S/t"; mv "$S/b" "$S/a"; mv "$S/t" "$S/b"; echo B2 >"$S/a/new"; touch -d @1700000000 "$S/a/new"; mv "$S/a/new" "$S/a/x"; settle
+helper_with "$root_fails"; quiet "written over a file of the same size and time"
+fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/f"; echo 2 >"$S/b/g"; begin
+mv "$S/a" "$S/t"; mv "$S/b" "$S/a"; mv "$S/t" "$S/b"; echo new >"$S/a/new"; mkdir "$S/a/nd"; ln -s x "$S/a/ns"; settle
+helper_with "$root_fails"; quiet "made in the wrong directory"
+fresh; mkdir "$S/b"; echo 1 >"$S/b/f"; begin; mv "$S/b" "$S/c"; mkdir "$S/b"; settle
+helper_with "$renames:when=1"; quiet "a new directory under the name of one that could not be moved"
+for way in "chmod 600 '$S/f'" "touch -d @1 '$S/f'" "chmod 600 '$S/f'; touch '$S/g'"; do
+	fresh; echo 1 >"$S/f"; echo 2 >"$S/g"; chmod 644 "$S/f"; touch -d @1700000000 "$S/f"; begin; eval "$way"; settle
+	helper_with "-e trace=utimensat -e inject=utimensat:error=EIO"; is "metadata that is set by half ($way): 23" $rc 23
+	chmod 644 "$S/f"; touch -d @1700000000 "$S/f"; quiet "metadata that is set by half, and taken back"
+done
+# The helper is killed when it writes its position, and finishes when it starts again.
+killed="-e trace=renameat,renameat2,pwrite64 -e inject=renameat,renameat2:error=EIO:when=1 -e inject=pwrite64:signal=KILL:when"
+for when in 2 3 4 5; do
+	fresh; echo old >"$S/log"; begin; mv "$S/log" "$S/log.1"; echo "new log" >"$S/log"; settle; helper_with "$killed=$when"; quiet "a log that is rotated, killed at $when"
+	fresh; mkdir "$S/g"; echo precious >"$S/f"; echo 1 >"$S/g/x"; begin; mv "$S/f" "$S/t"; mv "$S/g" "$S/f"; mv "$S/t" "$S/g"; settle; helper_with "$killed=$when"; quiet "a file and a directory, killed at $when"
+	fresh; echo old >"$S/a"; echo other >"$S/b"; begin; ln "$S/a" "$S/l"; echo x >"$S/n"; mv "$S/n" "$S/a"; settle; helper_with "$killed=$when"; quiet "a link, killed at $when"
+	fresh; begin; mkdir "$S/d"; settle; helper_with "-e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$when"; rmdir "$S/d"; touch "$S/new"
+	helper_with "-e trace=mkdirat -e inject=mkdirat:error=EROFS"; quiet "a directory that was made, and cannot be made again, killed at $when"
+done
+finish
