@@ -135,8 +135,9 @@ struct apply {
 	struct accounts *accounts; /* NULL: owners are of no interest */
 	struct map owners;	   /* group << 32 | id -> uint32_t local id */
 	/* the open batch */
-	uint64_t batch; /* number of it, or of the last one */
-	struct buf ops; /* see redo.c */
+	uint64_t batch;		  /* number of it, or of the last one */
+	const struct view *later; /* in a replay: operations still to come */
+	struct buf ops;		  /* see redo.c */
 	uint32_t op_count;
 	struct map reasons; /* operation -> struct reason: failed in staging */
 	uint32_t unsynced;  /* staged files of the batch */
@@ -272,6 +273,10 @@ int commit_replay(struct apply *a, struct err *err);
 
 /* identity.c */
 int identity_fill(struct apply *a, struct err *err);
+/* In a replay: where what an operation named should be after those behind it.  1;
+ * 0 nowhere, one of them replaces or removes it. */
+int identity_later(struct apply *a, const struct noted *n, enum msg_area *area,
+		   struct buf *p, struct err *err);
 
 /* redo.c */
 int redo_put(struct buf *b, const struct noted *n, struct err *err);

@@ -99,6 +99,7 @@ static int execute_all(struct apply *a, bool replay, struct err *err)
 		if (r < 0)
 			break;
 		err_clear(&one);
+		a->later = replay ? &v : NULL;
 		if (execute(a, &n, replay, &one) == 0)
 			continue;
 		if (err_class(one.code) == ERR_CLASS_FATAL) {

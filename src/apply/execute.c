@@ -214,25 +214,33 @@ static int find_subject(struct apply *a, const struct noted *n, bool replay,
 }
 
 /* A replay does not find what a MOVE or LINK takes: was it done before?  0 if
- * it is where that would have put it.  It may have gone on from there, too; that
- * it failed the first time and something else took its place after that looks the
- * same, so it counts as not done, and the client is to look. */
+ * it is where that and what comes behind it would have put it, or if they leave
+ * nothing of it.  Else it failed the first time, and something took its place. */
 static int done_before(struct apply *a, const struct noted *n, struct err *err)
 {
+	struct msg_path now = n->op.path;
 	struct fsys_stat st;
 	struct spot to;
-	int r = spot_of(a, &n->op.path, &to, err);
+	struct buf p;
+	int r;
 
-	if (r == 0)
-		r = look(&to, &st, err);
-	if (r > 0 && is_subject(n, &st))
-		return 0;
-	return r < 0 && !leads_nowhere(err)
-		       ? r
-		       : err_sys(err, ERR_VANISHED, ENOENT,
-				 "it cannot be told whether it was %s before "
-				 "the helper was stopped",
-				 n->op.type == MSG_MOVE ? "moved" : "linked");
+	buf_init(&p, 2 * PATH_BYTES_MAX);
+	r = identity_later(a, n, &now.area, &p, err);
+	if (r > 0) {
+		now.path = view_of(p.data, p.len);
+		r = spot_of(a, &now, &to, err);
+		if (r == 0)
+			r = look(&to, &st, err);
+		if ((r < 0 && leads_nowhere(err)) || r == 0 ||
+		    (r > 0 && !is_subject(n, &st)))
+			r = err_sys(err, ERR_VANISHED, ENOENT,
+				    "it was not %s before the helper was "
+				    "stopped",
+				    n->op.type == MSG_MOVE ? "moved"
+							   : "linked");
+	}
+	buf_release(&p);
+	return r < 0 ? r : 0;
 }
 
 static int move(struct apply *a, const struct noted *n, bool replay,

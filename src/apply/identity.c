@@ -145,3 +145,49 @@ int identity_fill(struct apply *a, struct err *err)
 	a->ops = filled;
 	return 0;
 }
+
+/* The name of a view's path is one that the operation gives to something else, or
+ * takes away. */
+static bool ends_at(const struct noted *n, enum msg_area area, struct view p)
+{
+	struct view to = n->op.path.path;
+
+	if (n->op.path.area != area || n->op.type == MSG_META || !below(p, to))
+		return false;
+	return n->op.type == MSG_REMOVE || p.len == to.len;
+}
+
+int identity_later(struct apply *a, const struct noted *n, enum msg_area *area,
+		   struct buf *p, struct err *err)
+{
+	struct view v = *a->later;
+	struct noted k;
+	int r;
+
+	*area = n->op.path.area;
+	buf_clear(p);
+	r = buf_put(p, n->op.path.path.p, n->op.path.path.len, err);
+	while (r == 0 && v.len > 0) {
+		struct view at = view_of(p->data, p->len);
+		struct buf moved;
+
+		r = redo_get(&v, &k, err);
+		if (r < 0 || k.code)
+			continue;
+		if (k.op.type != MSG_MOVE || k.op.from.area != *area ||
+		    !below(at, k.op.from.path)) {
+			if (ends_at(&k, *area, at))
+				return 0;
+			continue;
+		}
+		buf_init(&moved, 2 * PATH_BYTES_MAX);
+		r = buf_put(&moved, k.op.path.path.p, k.op.path.path.len, err);
+		if (r == 0)
+			r = buf_put(&moved, at.p + k.op.from.path.len,
+				    at.len - k.op.from.path.len, err);
+		buf_release(p);
+		*p = moved;
+		*area = k.op.path.area;
+	}
+	return r < 0 ? r : 1;
+}

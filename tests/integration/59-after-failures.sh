@@ -38,6 +38,8 @@ for when in 2 3 4 5; do
 	fresh; echo old >"$S/log"; begin; mv "$S/log" "$S/log.1"; echo "new log" >"$S/log"; settle; helper_with "$killed=$when"; quiet "a log that is rotated, killed at $when"
 	fresh; mkdir "$S/g"; echo precious >"$S/f"; echo 1 >"$S/g/x"; begin; mv "$S/f" "$S/t"; mv "$S/g" "$S/f"; mv "$S/t" "$S/g"; settle; helper_with "$killed=$when"; quiet "a file and a directory, killed at $when"
 	fresh; echo old >"$S/a"; echo other >"$S/b"; begin; ln "$S/a" "$S/l"; echo x >"$S/n"; mv "$S/n" "$S/a"; settle; helper_with "$killed=$when"; quiet "a link, killed at $when"
+	fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/x"; echo 2 >"$S/b/x"; echo 3 >"$S/c"; begin; mv "$S/a" "$S/t"; mv "$S/b" "$S/a"; mv "$S/t" "$S/b"; mkdir "$S/d"; mv "$S/c" "$S/d/c"; mv "$S/b" "$S/d/b"; settle
+	helper_with "-e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$when"; run_sync "$S" "$D"; is "moves, and moves of what was moved, killed at $when: nothing to say" "$errors" ""; quiet "moves, killed at $when"
 	fresh; begin; mkdir "$S/d"; settle; helper_with "-e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$when"; rmdir "$S/d"; touch "$S/new"
 	helper_with "-e trace=mkdirat -e inject=mkdirat:error=EROFS"; quiet "a directory that was made, and cannot be made again, killed at $when"
 done
