@@ -44,6 +44,7 @@ struct pass_options {
 	struct scan_memory *memory; /* of the passes before; may be NULL */
 	const volatile int *stop;
 	const struct log *log;
+	bool told; /* a pass before told the log what it could not look at */
 };
 
 struct pass_result {

@@ -28,6 +28,7 @@ static int one_pass(struct client *k, struct err *err)
 		.memory = k->memory,
 		.stop = k->stop,
 		.log = &k->out.log,
+		.told = k->passes > 0,
 	};
 	int64_t start;
 	int r, fd = fsys_open_root(k->src, err);

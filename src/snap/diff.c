@@ -263,11 +263,13 @@ static int leave_old_names(struct pass *p, const struct scan_entry *e,
 	return r < 0 ? r : 1;
 }
 
+/* What could not be looked at: a row, and a line in the log. */
 static int note_problem(struct pass *p, const struct scan_dir *dir,
 			const char *name, int sys, const char *what,
 			struct err *err)
 {
 	char text[256];
+	int64_t last = 0;
 	struct buf path;
 	int r;
 
@@ -278,11 +280,15 @@ static int note_problem(struct pass *p, const struct scan_dir *dir,
 	snprintf(text, sizeof(text), "%s%s%s", what, sys ? ": " : "",
 		 sys ? strerror(sys) : "");
 	if (r == 0)
+		r = problem_last(p->s, 0, view_of(path.data, path.len), text,
+				 &last, err);
+	if (r == 0)
 		r = problem_note(p->s, 0, view_of(path.data, path.len),
 				 sys ? (int)err_from_errno(sys)
 				     : (int)ERR_UNSUPPORTED,
 				 text, err);
-	if (r == 0)
+	/* Once: not by each walk, and not by each pass of --interval. */
+	if (r == 0 && (p->o->told ? !last : last < p->started))
 		log_line(p->o->log, LOG_ERROR, "%.*s: %s",
 			 path.len ? (int)path.len : 1,
 			 path.len ? (const char *)path.data : ".", text);

@@ -27,6 +27,26 @@ int problem_note(struct store *s, int64_t dest, struct view path, int code,
 	return db_run(q, err);
 }
 
+int problem_last(struct store *s, int64_t dest, struct view path,
+		 const char *text, int64_t *out, struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "SELECT last FROM problem WHERE dest=?1 AND"
+			       " path=?2 AND text=?3",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_blob(q, 2, path.p, path.len);
+	db_text(q, 3, text);
+	r = db_step(q, err);
+	*out = r > 0 ? db_col_int(q, 0) : 0;
+	db_reset(q);
+	return r < 0 ? r : 0;
+}
+
 void problem_tell(struct problem_teller *t, struct view path, int code,
 		  const char *text)
 {

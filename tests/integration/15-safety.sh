@@ -137,7 +137,8 @@ end_w --exclude=/x; ok "what is excluded stays" test -f "$D/x/d/F"
 if [ "$(id -u)" = 0 ] && mkdir "$T/bmount" && mount --bind "$T/bmount" "$T/bmount" 2>/dev/null; then
 	umount "$T/bmount"; fresh_w; mkdir "$S/orig" "$S/other"; echo x >"$S/orig/f"; mount --bind "$S/orig" "$S/other"; at_exit "umount '$S/other' 2>/dev/null"
 	for i in 1 2 3; do run_sync --state-dir "$T/wstate" "$S" "$D"; is "a directory that is in the tree twice, pass $i: 23" $rc 23; like "says so" "$errors" 'other: the same directory is in the tree twice'; done
-	rm "$S/o"; run_sync --state-dir "$T/wstate" "$S" "$D"; is "in a pass of two walks, too" $rc 23; umount "$S/other"
+	rm "$S/o"; run_sync --state-dir "$T/wstate" "$S" "$D"; is "in a pass of two walks, too" $rc 23; is "with one line" "$(printf '%s\n' "$errors" | grep -c twice)" 1
+	timeout 3 "$SNAPSYNC" --interval 0.2 --state-dir "$T/wstate" "$S" "$D" >/dev/null 2>"$T/.err"; is "and with one in many passes" "$(grep -c twice "$T/.err")" 1; umount "$S/other"
 fi
 # --delete at first contact has its limit too.
 mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
