@@ -51,8 +51,8 @@ int mirror_set_inode(struct store *s, int64_t dest, int64_t inode, const struct 
 int mirror_forget_relic(struct store *s, int64_t dest, int64_t inode, struct err *err);
 /* Equal as far as can be seen (adopted): no row, whatever is known of content. */
 int mirror_adopt_inode(struct store *s, int64_t dest, int64_t inode, struct err *err);
-/* A directory's times and mode there are no longer what they were. */
-int mirror_touch_dir(struct store *s, int64_t dest, int64_t inode, struct err *err);
+/* Its owner, mode and time there are no longer what they were. */
+int mirror_touch_inode(struct store *s, int64_t dest, int64_t inode, struct err *err);
 /* What hangs below a directory that is neither in S nor anywhere in M is gone. */
 int mirror_drop_below(struct store *s, int64_t dest, int64_t parent, struct err *err);
 /* M has under the old directory's id what is now the new one: a directory that

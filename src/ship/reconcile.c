@@ -457,7 +457,7 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 		r = limit_extras(&l, err);
 	/* The root itself is not listed: it gets what it should have. */
 	if (r == 0 && !(h->o.verify && h->o.dry))
-		r = mirror_touch_dir(h->s, h->d->id, STORE_ROOT, err);
+		r = mirror_touch_inode(h->s, h->d->id, STORE_ROOT, err);
 	if (r == 0) { /* else it is listed again until all of it was seen */
 		h->d->known = all || (explained && h->d->known);
 		r = mirror_dest_save(h->s, h->d, err);

@@ -123,7 +123,7 @@ int mirror_reset(struct store *s, int64_t dest, struct err *err)
 		r = db_run(q, err);
 	}
 	/* The root is there, or will be made; nothing is known of it. */
-	return r < 0 ? r : mirror_touch_dir(s, dest, STORE_ROOT, err);
+	return r < 0 ? r : mirror_touch_inode(s, dest, STORE_ROOT, err);
 }
 
 int mirror_behind(struct store *s, int64_t now, struct err *err)

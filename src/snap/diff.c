@@ -375,13 +375,13 @@ static int take_entry(struct pass *p, struct scan_dir *dir,
 		r = compare_inode(p, dir, e, old, &new, false, err);
 	} else {
 		r = find_inode(p, dir, e, &new, err);
-		if (r == 0)
+		if (r == 0) {
 			*clean = false; /* to be said at each pass */
-		if (r == 0)
 			return note_problem(p, dir, e->name, 0,
 					    "the same directory is in the "
 					    "tree twice (a bind mount?)",
 					    err);
+		}
 		p->walk_changes++;
 		if (r > 0)
 			r = store_name_set(p->s, at, old ? old->id : 0,

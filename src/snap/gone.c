@@ -444,8 +444,6 @@ int gone_brief(struct pass *p, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* What was deleted in a directory that was found under an excluded name after
- * that stays where it is. */
 int gone_leave_excluded(struct pass *p, struct err *err)
 {
 	struct inode_row parent;
@@ -459,10 +457,9 @@ int gone_leave_excluded(struct pass *p, struct err *err)
 		const struct name_row *n = &l.rows[i];
 
 		r = store_inode_get(p->s, n->at.parent, &parent, err);
-		if (r == 0)
-			r = store_name_forget(p->s, n->at, err);
-		else
+		if (r != 0)
 			continue;
+		r = store_name_forget(p->s, n->at, err);
 		if (r == 0)
 			r = remove_tree(p, n->inode, n->type, NULL, true, err);
 	}
@@ -474,11 +471,10 @@ int gone_accept(struct pass *p, struct err *err)
 {
 	struct name_list l;
 	size_t i;
-	int r = gone_leave_excluded(p, err);
+	int r;
 
 	name_list_init(&l);
-	if (r == 0)
-		r = gone_orphans(p, &l, err);
+	r = gone_orphans(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++)
 		r = remove_tree(p, l.rows[i].inode, l.rows[i].type,
 				&l.rows[i].at, false, err);

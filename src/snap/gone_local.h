@@ -24,8 +24,5 @@ int gone_orphans(struct pass *p, struct name_list *out, struct err *err);
 int gone_occupant(struct pass *p, struct place at, int64_t *inode,
 		  enum fsys_type *type, struct err *err);
 int gone_nameless(struct pass *p, int64_t inode, bool *out, struct err *err);
-/* What was deleted in a directory that was found under an excluded name after
- * that stays where it is. */
-int gone_leave_excluded(struct pass *p, struct err *err);
 
 #endif

@@ -153,7 +153,7 @@ static int touch(struct settle *t, int64_t dir, struct err *err)
 	if (dir <= 0 || dir == t->touched)
 		return 0;
 	t->touched = dir;
-	return mirror_touch_dir(t->s, t->d->id, dir, err);
+	return mirror_touch_inode(t->s, t->d->id, dir, err);
 }
 
 /* Content of an inode was replaced under one name by renaming a new file
@@ -317,7 +317,7 @@ static int mislaid(struct settle *t, const struct journal_row *row,
 	if (r <= 0)
 		return r;
 	if (row->op == JOURNAL_META)
-		return mirror_touch_dir(t->s, t->d->id, there, err);
+		return mirror_touch_inode(t->s, t->d->id, there, err);
 	if (row->op == JOURNAL_MKDIR && type == FSYS_DIR)
 		return 0; /* nothing was done */
 	return mirror_set(t->s, t->d->id, at, STORE_DEAD, row->type, err);
@@ -357,7 +357,7 @@ static int failed(struct settle *t, const struct journal_row *row,
 		r = half_done(t, row, err);
 	/* Owner or mode may be set, and not the time. */
 	if (r >= 0 && row->op == JOURNAL_META) {
-		r = mirror_touch_dir(t->s, t->d->id, row->inode, err);
+		r = mirror_touch_inode(t->s, t->d->id, row->inode, err);
 		if (r >= 0)
 			r = mislaid(t, row, err);
 	}

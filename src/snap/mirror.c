@@ -327,8 +327,8 @@ int mirror_set_inode(struct store *s, int64_t dest, int64_t inode,
 	return db_run(q, err);
 }
 
-int mirror_touch_dir(struct store *s, int64_t dest, int64_t inode,
-		     struct err *err)
+int mirror_touch_inode(struct store *s, int64_t dest, int64_t inode,
+		       struct err *err)
 {
 	struct attr a;
 	int r;

@@ -93,9 +93,8 @@ static int take_root(struct pass *p, const struct root_identity *id,
 	root_row(st, dev, id->birth, &new);
 	if (!known)
 		return store_inode_add(p->s, &new, err);
-	if (old.a.mtime.s == new.a.mtime.s &&
-	    old.a.mtime.ns == new.a.mtime.ns &&attr_same(&old.a, &new.a) &&
-	    old.ctime == new.ctime &&old.dev == new.dev &&old.ino == new.ino)
+	if (attr_same(&old.a, &new.a) && old.ctime == new.ctime &&
+	    old.dev == new.dev &&old.ino == new.ino)
 		return 0;
 	if (old.dev != new.dev || old.ino != new.ino) {
 		/* The number may belong to an inode row that moved up. */
@@ -230,6 +229,9 @@ static int settle(struct pass *p, struct err *err)
 		res->withheld = PASS_TOO_MANY;
 	if (p->root_empty && gone > 0 && !p->o->force_delete)
 		res->withheld = PASS_ROOT_EMPTY;
+	r = gone_leave_excluded(p, err);
+	if (r < 0)
+		return r;
 	if (res->withheld == PASS_ALL_WELL) {
 		res->gone = gone;
 		r = gone_accept(p, err);

@@ -52,6 +52,9 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err);
 /* Is there anything that has no name any more, and is not a file that was
  * replaced by another one? */
 int gone_any(struct pass *p, bool *out, struct err *err);
+/* Before either of the next two: what was deleted in a directory that was found
+ * under an excluded name after that stays where it is. */
+int gone_leave_excluded(struct pass *p, struct err *err);
 int gone_accept(struct pass *p, struct err *err);
 int gone_withhold(struct pass *p, struct err *err);
 /* circle.c: directories that were found below each other, at different moments,

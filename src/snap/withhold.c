@@ -86,7 +86,7 @@ int gone_withhold(struct pass *p, struct err *err)
 	struct name_list l;
 	bool again = true;
 	size_t i, tries = 0;
-	int merge, r = gone_leave_excluded(p, err);
+	int merge, r = 0;
 
 	name_list_init(&l);
 	while (r >= 0 && again) {

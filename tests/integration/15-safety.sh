@@ -114,7 +114,7 @@ fresh_w; mkdir -p "$S/X" "$S/Y/f"; echo F >"$S/X/f"; echo g >"$S/Y/f/g"; begin_w
 rm -r "$S/X" "$S/Y/f"; mv "$S/Y" "$S/X"; run_sync --state-dir "$T/wstate" --max-delete=0 "$S" "$D"; is "a file and a directory with one place: 25" $rc 25
 ok "the directory is there" test -f "$D/X/f/g"; end_w; ok "equal" same "$S" "$D"
 # A file has gone, and before the second walk its directory is another one.
-fresh_w; mkdir "$S/D" "$T/w1"; echo k >"$S/D/k"; echo F >"$S/D/F"; begin_w; rm "$S/D/F"; echo n >"$T/w1/n"; echo k2 >"$T/w1/k"
+fresh_w; mkdir "$S/D" "$T/w1"; echo k >"$S/D/k"; echo F >"$S/D/F"; echo n >"$T/w1/n"; echo k2 >"$T/w1/k"; begin_w; rm "$S/D/F"
 at_places "$T/wstate" "list=3" 'mv "$S/D" "$T/w2"; mv "$T/w1" "$S/D"' -- --max-delete=0; is "gone from a directory that is replaced then: 25" $rc 25
 ok "it stays" test -f "$D/D/F"; run_sync --state-dir "$T/wstate" --max-delete=0 "$S" "$D"; is "and 25 again" $rc 25; ok "stays" test -f "$D/D/F" -a -f "$D/D/n"; end_w; ok "equal" same "$S" "$D"
 # A file was in a new directory for one walk.

@@ -54,26 +54,15 @@ DIR *fdopendir(int fd)
 	return real(fd);
 }
 
-static int open_at(const char *symbol, int dir, const char *name, int flags,
-		   mode_t mode)
+static int open_at(int dir, const char *name, int flags, mode_t mode)
 {
 	int (*real)(int, const char *, int, ...) =
-		(int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, symbol);
+		(int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT,
+							    "openat64");
 
 	if (dir >= 0 && (flags & O_DIRECTORY) && !(flags & O_PATH))
 		meet("open", ++opens);
 	return real(dir, name, flags, mode);
-}
-
-int openat(int dir, const char *name, int flags, ...)
-{
-	va_list ap;
-	mode_t mode;
-
-	va_start(ap, flags);
-	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
-	va_end(ap);
-	return open_at("openat", dir, name, flags, mode);
 }
 
 int openat64(int dir, const char *name, int flags, ...)
@@ -84,16 +73,17 @@ int openat64(int dir, const char *name, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return open_at("openat64", dir, name, flags, mode);
+	return open_at(dir, name, flags, mode);
 }
 
 /* What _FORTIFY_SOURCE makes of it. */
 int __openat64_2(int dir, const char *name, int flags)
 {
-	return open_at("openat64", dir, name, flags, 0);
+	return open_at(dir, name, flags, 0);
 }
 
+/* Of 64 bits they are the same. */
+int openat(int dir, const char *name, int flags, ...)
+	__attribute__((alias("openat64")));
 int __openat_2(int dir, const char *name, int flags)
-{
-	return open_at("openat", dir, name, flags, 0);
-}
+	__attribute__((alias("__openat64_2")));
