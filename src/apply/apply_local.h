@@ -7,6 +7,7 @@
  *   keyed.c     long files there, which outlive a session
  *   commit.c    operations noted, and the course of a commit
  *   commit_thread.c  the same in a thread    pulse.c  life is shown meanwhile
+ *   changing.c  what the batch under way changes
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
  *   execute.c   one operation           touched.c   what is to be synced
@@ -142,6 +143,8 @@ struct apply {
 	struct map reasons; /* operation -> struct reason: failed in staging */
 	uint32_t unsynced;  /* staged files of the batch */
 	uint64_t staged_bytes; /* of their content */
+	struct map changing;   /* names that it changes: see changing.c */
+	bool changing_all;     /* ... which are not all known */
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
@@ -267,9 +270,17 @@ int commit_poll(struct apply *a, struct err *err);
 /* Wait until it is. */
 int commit_wait(struct apply *a, struct err *err);
 bool commit_busy(const struct apply *a);
+/* Wait if what this path leads to may be another thing before and after. */
+int commit_wait_for(struct apply *a, const struct msg_path *p, struct err *err);
 void commit_release(struct apply *a);
 /* Execute what the redo log still has to do. */
 int commit_replay(struct apply *a, struct err *err);
+
+/* changing.c */
+void changing_note(struct apply *a, const struct msg_op *op);
+void changing_clear(struct apply *a);
+/* May the noted operations change what this path leads to? */
+bool changing_path(const struct apply *a, const struct msg_path *p);
 
 /* identity.c */
 int identity_fill(struct apply *a, struct err *err);

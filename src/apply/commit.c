@@ -29,6 +29,7 @@ int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 	a->op_count = 0;
 	buf_clear(&a->ops);
 	map_clear(&a->reasons);
+	changing_clear(a);
 	a->state = MSG_S_BATCH;
 	return 0;
 }
@@ -64,6 +65,7 @@ int commit_note(struct apply *a, const struct msg_op *op, struct err *err)
 	if (r < 0)
 		return err_set(err, ERR_PROTOCOL, "a batch that is too large");
 	a->op_count++;
+	changing_note(a, op);
 	return 0;
 }
 

@@ -5,8 +5,8 @@
  * over to it, and it alone has the position, the redo log, the names and the
  * descriptors for them, while the session has the staging area and the stream.
  * What they share does not change (the directories of ours, HELLO).  Whatever
- * depends on the names as they are (LIST, COPY, the next COMMIT, BYE) waits
- * until the thread is over.
+ * depends on the names as they are (LIST, SIGN, the next COMMIT, BYE) waits
+ * until the thread is over; COPY only for names that the batch changes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +66,7 @@ static struct closing *closing_of(struct apply *a, struct err *err)
 	map_init(&own->owners, sizeof(uint32_t));
 	map_init(&own->stages, sizeof(struct stage));
 	map_init(&own->reasons, sizeof(struct reason));
+	map_init(&own->changing, 1);
 	confine_init(own);
 	a->closing = c;
 	return c;
@@ -86,17 +87,21 @@ static void *work(void *arg)
 static void hand_over(struct apply *a, struct apply *own)
 {
 	struct buf ops = own->ops;
-	struct map reasons = own->reasons;
+	struct map reasons = own->reasons, changing = own->changing;
 
 	own->ops = a->ops;
 	own->reasons = a->reasons;
+	own->changing = a->changing;
+	own->changing_all = a->changing_all;
 	own->op_count = a->op_count;
 	own->unsynced = a->unsynced;
 	own->batch = a->batch;
 	a->ops = ops;
 	a->reasons = reasons;
+	a->changing = changing;
 	buf_clear(&a->ops);
 	map_clear(&a->reasons);
+	changing_clear(a);
 	a->op_count = a->unsynced = 0;
 	a->staged_bytes = 0;
 }
@@ -143,6 +148,14 @@ int commit_wait(struct apply *a, struct err *err)
 		pulse_end(p);
 	}
 	return take_back(a, a->closing, err);
+}
+
+int commit_wait_for(struct apply *a, const struct msg_path *p, struct err *err)
+{
+	/* The thread does not touch these of its own. */
+	if (commit_busy(a) && !changing_path(&a->closing->own, p))
+		return 0;
+	return commit_wait(a, err);
 }
 
 int commit_poll(struct apply *a, struct err *err)
@@ -197,6 +210,7 @@ void commit_release(struct apply *a)
 	map_release(&c->own.owners);
 	map_release(&c->own.stages);
 	map_release(&c->own.reasons);
+	map_release(&c->own.changing);
 	buf_release(&c->own.out);
 	buf_release(&c->own.ops);
 	buf_release(&c->own.position.failures);

@@ -420,6 +420,7 @@ static void release(struct apply *a)
 	map_release(&a->owners);
 	accounts_close(a->accounts);
 	map_release(&a->reasons);
+	map_release(&a->changing);
 	touched_clear(a);
 	open_release(a);
 	hash_free(a->hash);
@@ -459,6 +460,7 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	map_init(&a->stages, sizeof(struct stage));
 	map_init(&a->owners, sizeof(uint32_t));
 	map_init(&a->reasons, sizeof(struct reason));
+	map_init(&a->changing, 1);
 	confine_init(a);
 	a->hash = hash_new();
 	if (!a->hash)

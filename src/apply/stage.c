@@ -281,7 +281,7 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		return r;
 	at = s->received - m->length;
 	/* The names are as the last COMMIT leaves them. */
-	r = commit_wait(a, err);
+	r = commit_wait_for(a, &m->path, err);
 	if (r < 0)
 		return r;
 	s = map_get_u64(&a->stages, m->id); /* it was swept meanwhile */

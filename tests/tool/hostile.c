@@ -686,6 +686,24 @@ static void much_at_once(void)
 
 #define MOVES 8192u /* 1.6 s; all that a batch can have take 6.4 s */
 
+/* Not the hash of that content: NEED says when it was looked at. */
+static void refused_copy(struct peer *p, uint64_t id, const char *path)
+{
+	static const struct hash none;
+
+	stage(p, id, 3);
+	copy(p, id, path, 0, 3);
+	stage_end(p, id, none);
+}
+
+/* The stage that the next answer is a NEED of. */
+static uint64_t needed(struct peer *p, struct frame *f)
+{
+	struct msg_need m;
+
+	return answer(p, f) == MSG_NEED && msg_get_need(f->payload, &m, &peer_err) == 0 ? m.id : 0;
+}
+
 /* Each operation's subject comes by way of all those before it. */
 static void to_and_fro(void)
 {
@@ -699,7 +717,9 @@ static void to_and_fro(void)
 	begin(&p);
 	file(&p, 1, "to and fro");
 	simple(&p, MSG_PLACE, "a", "");
-	commit(&p, 1);
+	simple(&p, MSG_MKDIR, "dir", "");
+	simple(&p, MSG_LINK, "dir/c", "a");
+	commit(&p, 3);
 	begin(&p);
 	for (i = 0; i < MOVES; i++) {
 		simple(&p, MSG_MOVE, i % 2 ? "a" : "b", i % 2 ? "b" : "a");
@@ -707,8 +727,14 @@ static void to_and_fro(void)
 			peer_flush(&p);
 	}
 	commit(&p, MOVES);
+	/* The first is of none of its names, the second of one of them. */
+	refused_copy(&p, 2, "dir/c");
+	refused_copy(&p, 3, "b");
 	peer_flush(&p);
-	report(answer(&p, &f) == MSG_ACK && answer(&p, &f) == MSG_ACK, "moves to and fro", "", "no ACK");
+	report(answer(&p, &f) == MSG_ACK, "before moves to and fro", "", "no ACK");
+	report(needed(&p, &f) == 2, "COPY beside a commit", "", "it waited");
+	report(answer(&p, &f) == MSG_ACK, "moves to and fro", "", "no ACK");
+	report(needed(&p, &f) == 3, "COPY of what a commit changes", "", "it did not wait");
 	snprintf(got, sizeof(got), "%.1f s", (double)(clock_mono() - begun) / CLOCK_SECOND);
 	report(clock_mono() - begun < 30 * CLOCK_SECOND, "moves to and fro", "", got);
 	printf("# moves to and fro: %s\n", got);
