@@ -64,6 +64,9 @@ int mirror_lowest(struct store *s, int64_t dest, int64_t *out, struct err *err);
 /* A directory is not ours any more: what was to be deleted in it stays, at all
  * destinations. */
 int mirror_forget_dead(struct store *s, int64_t parent, struct err *err);
+/* Nor does M have a directory that they are in: such names are nowhere (one that
+ * was moved out of a directory which is not ours any more, and deleted later). */
+int mirror_drop_lost(struct store *s, int64_t dest, struct err *err);
 /* Extras are left alone after all: forget those no name of S is waiting for. */
 int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
 

@@ -321,6 +321,23 @@ static void forget_copied(struct ship *h)
 	h->copied_count = n;
 }
 
+/* What is left when all is done may have no place it could go from. */
+static int drop_lost(struct ship *h, struct err *err)
+{
+	int64_t names, inodes;
+	int r = mirror_pending(h->s, h->d->id, &names, &inodes, err);
+
+	if (r < 0 || names == 0)
+		return r;
+	r = db_begin(store_db(h->s), err);
+	if (r == 0)
+		r = mirror_drop_lost(h->s, h->d->id, err);
+	if (r == 0)
+		return db_commit(store_db(h->s), err);
+	db_rollback(store_db(h->s));
+	return r;
+}
+
 int ship_run(struct ship *h, struct err *err)
 {
 	struct err ignored;
@@ -373,6 +390,8 @@ int ship_run(struct ship *h, struct err *err)
 		if (r > 0)
 			r = index_prune(h->s, err);
 	}
+	if (r == 0 && !h->o.dry)
+		r = drop_lost(h, err);
 	problem_told(&h->teller);
 	if (!h->reading)
 		progress_end(h, r == 0);

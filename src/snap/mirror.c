@@ -435,6 +435,29 @@ int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err)
 	return db_run(q, err);
 }
 
+int mirror_drop_lost(struct store *s, int64_t dest, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db,
+		"WITH RECURSIVE lost(i) AS (SELECT d.parent FROM dest_name d"
+		" WHERE d.dest=?1 AND d.parent<>0 AND d.inode<>0"
+		" AND NOT EXISTS (SELECT 1 FROM inode o WHERE o.id=d.parent)"
+		" AND NOT EXISTS (SELECT 1 FROM dest_name p INDEXED BY"
+		"  dest_name_inode WHERE p.dest=?1 AND p.inode=d.parent AND"
+		"  p.inode<>0) UNION SELECT d.inode FROM lost JOIN dest_name d"
+		"  ON d.dest=?1 AND d.parent=lost.i WHERE d.inode<>0 AND NOT"
+		"  EXISTS (SELECT 1 FROM inode o WHERE o.id=d.inode))"
+		" DELETE FROM dest_name WHERE dest=?1 AND inode<>0"
+		" AND parent IN (SELECT i FROM lost) AND NOT"
+		" EXISTS (SELECT 1 FROM inode o WHERE o.id=dest_name.inode)",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	return db_run(q, err);
+}
+
 int mirror_forget_dead(struct store *s, int64_t parent, struct err *err)
 {
 	struct sql *q = db_sql(

@@ -83,6 +83,15 @@ run_sync "$S" "$D"; ok "included again: updated, equal" same "$S" "$D"
 # Moved across the border of the filter.
 mv "$S/notes.txt" "$S/notes.tmp"; run_sync --exclude='*.tmp' "$S" "$D"; ok "moved out of sight: exit $rc" test $rc = 0 -a ! -e "$D/notes.tmp"
 mv "$S/notes.tmp" "$S/notes.txt"; run_sync --exclude='*.tmp' "$S" "$D"; ok "moved back into sight" test -f "$D/notes.txt"
+# Moved out of a directory that is excluded then, and deleted (at once, or by a pass of its own) before the destination is back.
+for when in at-once later; do
+	mkdir -p "$S/leave/sub"; echo f >"$S/leave/f"; echo h >"$S/leave/sub/h"; run_sync "$S" "$D"
+	mv "$S/leave/f" "$S/moved"; mv "$S/leave/sub" "$S/subdir"; run_sync --helper-path /bin/false "$S" "$D"; is "the destination is away" $rc 12
+	[ $when = at-once ] || run_sync --helper-path /bin/false --exclude=/leave "$S" "$D"
+	rm -r "$S/moved" "$S/subdir"; run_sync --exclude=/leave "$S" "$D"; is "moved out of what is excluded, deleted $when: exit" $rc 0
+	ok "what is excluded stays" test -f "$D/leave/f" -a -f "$D/leave/sub/h" -a ! -e "$D/moved"
+	run_sync "$S" "$D"; is "included again: exit" $rc 0; rm -r "$S/leave"; run_sync "$S" "$D"; rm -rf "$D/leave"
+done
 # --delete and excludes at a first contact: excluded extras stay.
 mkdir -p "$T/few" "$T/full/sub"; echo 1 >"$T/few/1"; echo k >"$T/full/k.o"; echo e >"$T/full/e"; echo k >"$T/full/sub/k.o"
 run_sync --delete --exclude='*.o' "$T/few" "$T/full"
