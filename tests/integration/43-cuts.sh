@@ -237,7 +237,8 @@ wait $many
 eval "$(cat "$T/many/result")"
 ok "$m_faults cuts and stalls under load, in $m_took seconds" test "$m_faults" -ge "$CUTS"
 ok "then equal, with libssh2 and with -e" test "$m_equal" = 0 || { sed 's/^/# /' "$T/many/errors1" "$T/many/errors2"; }
-ok "no storm: $m_opens connections" test "$m_opens" -le $((m_faults + 4))
+# (A machine that is too busy lets some run into --contimeout, 3 s each.)
+ok "no storm: $m_opens connections" test "$m_opens" -le $((m_faults + 4 + m_took / 20))
 ok "the log stays readable: $m_lines lines" test "$m_lines" -le $((m_faults * 2 + 4))
 # SQLite fills its cache first, 8 MiB; what 200 cuts leave is to be less.
 room=8500; [ "$CUTS" -lt 300 ] || room=2500
