@@ -343,6 +343,24 @@ static int apply(struct config *c, const struct option *o, const char *value,
 	return 0;
 }
 
+/* Those of rsync whose lack means that something will be missing are named. */
+static int unknown(const char *dashes, const char *name, size_t len,
+		   struct err *err)
+{
+	static const char *const lacking[] = {"X", "xattrs", "A", "acls"};
+	size_t i;
+
+	for (i = 0; i < sizeof(lacking) / sizeof(*lacking); i++)
+		if (strlen(lacking[i]) == len &&
+		    memcmp(lacking[i], name, len) == 0)
+			return err_set(err, ERR_USAGE,
+				       "%s%s: extended attributes and ACLs "
+				       "cannot be mirrored yet",
+				       dashes, lacking[i]);
+	return err_set(err, ERR_USAGE, "unknown option %s%.*s (see --help)",
+		       dashes, (int)len, name);
+}
+
 static int take_long(struct config *c, char **argv, int *i, struct err *err)
 {
 	const char *text = argv[*i] + 2, *equals = strchr(text, '=');
@@ -366,8 +384,7 @@ static int take_long(struct config *c, char **argv, int *i, struct err *err)
 			return apply(c, o, NULL, err);
 		return apply(c, o, equals ? equals + 1 : argv[++*i], err);
 	}
-	return err_set(err, ERR_USAGE, "unknown option --%.*s (see --help)",
-		       (int)len, text);
+	return unknown("--", text, len, err);
 }
 
 static int take_short(struct config *c, char **argv, int *i, struct err *err)
@@ -380,8 +397,7 @@ static int take_short(struct config *c, char **argv, int *i, struct err *err)
 		for (k = 0; k < OPTIONS && table[k].letter != *p; k++)
 			continue;
 		if (k == OPTIONS)
-			return err_set(err, ERR_USAGE,
-				       "unknown option -%c (see --help)", *p);
+			return unknown("-", p, 1, err);
 		if (table[k].argument && table[k].kind != MAYBE) {
 			const char *value = p[1] ? p + 1 : argv[++*i];
 

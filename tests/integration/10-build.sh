@@ -17,6 +17,7 @@ is "nothing left" "$(find "$T/inst" -type f | wc -l)" 0
 run_sync; is "no arguments: usage" $rc 1
 run_sync --nonsense a b; is "unknown option: usage" $rc 1
 like "unknown option is named" "$errors" 'nonsense'
+for o in -X --acls; do run_sync $o a b; is "$o: usage" $rc 1; like "what is lacking is said" "$errors" "$o: extended attributes and ACLs cannot"; done
 run_sync "$T/none" "$T/dst"; is "no source: 3" $rc 3
 mkdir "$T/src"; run_sync "$T/src" "$T/src/sub"; is "destination in the source: 1" $rc 1
 run_sync "$T/src" "host::mod"; is "an rsync daemon: 1" $rc 1
