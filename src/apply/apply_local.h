@@ -102,6 +102,7 @@ struct apply {
 	struct codec *unpack; /* PACK */
 	struct buf unpacked;
 	size_t out_at;
+	size_t greeted;		/* of `in`: the end of HELLO */
 	unsigned state;		/* MSG_S_* */
 	struct msg_hello hello; /* its views are gone after greeting */
 	uint32_t features;	/* negotiated */
@@ -354,5 +355,9 @@ int serve_number(struct apply *a, enum msg_type type, uint64_t n,
 /* `bytes` more were read without a word to the client: a PING now and then. */
 int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
 		struct err *err);
+
+/* Is the client still there?  Asked while HELLO is being taken: 0 it has answered;
+ * it is silent, or gone: the session ends. */
+int serve_ask(struct apply *a, struct err *err);
 
 #endif

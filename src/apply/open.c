@@ -133,7 +133,8 @@ static int own_file(struct apply *a, const char *name, struct err *err)
 }
 
 /* Is the holder a session of the same client?  Then the client has lost it,
- * since it has one at a time: what is left of it can go, at any moment. */
+ * since it has one at a time: what is left of it can go, at any moment.  Unless
+ * it is our own client that is gone already, and the holder's that came anew. */
 static bool is_ghost(struct apply *a, pid_t pid)
 {
 	unsigned char pair[sizeof(a->hello.pair)];
@@ -154,6 +155,12 @@ static int take_lock(struct apply *a, struct err *err)
 	if (a->lock_fd < 0)
 		return cannot(a, "cannot be written to", err);
 	r = fsys_lock(a->lock_fd, &pid, err);
+	if (r == 0 && is_ghost(a, pid)) {
+		r = serve_ask(a, err);
+		if (r < 0)
+			return r;
+		r = fsys_lock(a->lock_fd, &pid, err);
+	}
 	for (tries = 0; r == 0 && tries < 100 && is_ghost(a, pid); tries++) {
 		kill(pid, SIGKILL);
 		clock_sleep(10 * CLOCK_MS);

@@ -11,6 +11,7 @@
 #define READ_BYTES (256u << 10)
 #define CREDIT_STEP (256u << 10)
 #define ALIVE_BYTES (64u << 20) /* read in silence at most */
+#define ANSWER_ROOM 64u		/* bytes, for an answer to a PING */
 #define COMMIT_LOOK_MS 2	/* how often a commit under way is looked at */
 
 /* Until the link is ready, or the client has been silent for too long. */
@@ -73,6 +74,41 @@ int serve_alive(struct apply *a, uint64_t bytes, uint64_t *silent,
 	r = serve_number(a, MSG_PING, *silent, err);
 	*silent = 0;
 	return r < 0 ? r : serve_flush(a, 0, err);
+}
+
+int serve_ask(struct apply *a, struct err *err)
+{
+	struct frame f;
+	size_t at = a->greeted;
+	ssize_t n = 0;
+	int r = serve_number(a, MSG_PING, 0, err);
+
+	if (r == 0)
+		r = serve_flush(a, 0, err);
+	while (r == 0) {
+		r = frame_next(&a->in, at, 'C', &f, err);
+		if (r > 0 && f.type == MSG_PONG)
+			return 0; /* it stays there, to be taken in its turn */
+		if (r > 0) {
+			at += f.size;
+			r = 0;
+			continue;
+		}
+		/* Not moved in memory: HELLO is lent from it. */
+		if (r == 0 && a->in.cap - a->in.len < ANSWER_ROOM)
+			return err_set(err, ERR_PROTOCOL,
+				       "more than HELLO before WELCOME");
+		if (r == 0)
+			n = link_read(a->link, a->in.data + a->in.len,
+				      ANSWER_ROOM, err);
+		if (r < 0 || n < 0)
+			return err->code;
+		a->in.len += (size_t)n;
+		if (n == 0)
+			r = await(a, LINK_READ, err);
+		r = r > 0 ? 0 : r;
+	}
+	return r;
 }
 
 int serve_fail(struct apply *a, uint32_t index, int code, int sys,
@@ -184,6 +220,7 @@ static int greet(struct apply *a, const struct frame *f, struct err *err)
 	a->dry = h->flags & MSG_HELLO_DRY;
 	a->no_sync = h->flags & MSG_HELLO_NO_SYNC;
 	a->numeric = h->flags & MSG_HELLO_NUMERIC;
+	a->greeted = (size_t)(f->payload.p - a->in.data) + f->payload.len;
 	r = backup_new(&a->backup, h->backup_dir, h->suffix, err);
 	if (r == 0)
 		r = open_dest(a, err);

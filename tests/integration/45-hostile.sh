@@ -25,7 +25,7 @@ group() {
 }
 for b in "$BUILD" "$BUILD-posix"; do
 	rm -rf "$T/d"
-	for g in paths dry frames states content failures slow moves; do group $g "$T/d"; done
+	for g in paths dry frames states content failures slow moves ghosts; do group $g "$T/d"; done
 	group roots "$R/dest" --root "$R"
 	group read-only "$T/d" --read-only
 	group no-delete "$T/d2" --no-delete; rm -rf "$T/d2"

@@ -767,6 +767,59 @@ static void failures(void)
 	report(stop(&p) == 0, "failures", "", "exit");
 }
 
+/* Two sessions of one client: the one whose client is still there wins. */
+static void ghosts(void)
+{
+	struct peer p, late, anew;
+	struct frame f;
+	unsigned type;
+
+	start(&p, 0);
+	/* Its client went right after HELLO, but it comes last. */
+	peer_start(&late, helper);
+	hello_with(&late, dest, strlen(dest), 0, 30);
+	peer_flush(&late);
+	report(stop(&late) == err_exit(ERR_STREAM), "a session whose client is gone", "", "exit");
+	begin(&p);
+	simple(&p, MSG_MKDIR, "held", "");
+	commit(&p, 1);
+	peer_flush(&p);
+	report(answer(&p, &f) == MSG_ACK, "a session whose client is gone", "", "it took another one's place");
+	peer_start(&anew, helper);
+	hello_with(&anew, dest, strlen(dest), 0, 30);
+	peer_flush(&anew);
+	type = peer_next(&anew, &f);
+	report(type == MSG_PING, "is the client there?", "", "not asked");
+	peer_number(&anew, MSG_PONG, 0);
+	peer_flush(&anew);
+	report(answer(&anew, &f) == MSG_WELCOME, "a client that came anew", "", "no WELCOME");
+	report(stop(&p) == 1000 + SIGKILL, "what it left", "", "is still there");
+	batch = 1u << 20;
+	begin(&anew);
+	simple(&anew, MSG_MKDIR, "anew", "");
+	commit(&anew, 1);
+	peer_flush(&anew);
+	report(answer(&anew, &f) == MSG_ACK, "a client that came anew", "", "no ACK");
+	say(&anew, 'Y');
+	peer_flush(&anew);
+	report(stop(&anew) == 0, "a client that came anew", "", "exit");
+	/* It says much instead of an answer. */
+	start(&p, 0);
+	peer_start(&anew, helper);
+	hello_with(&anew, dest, strlen(dest), 0, 30);
+	for (batch = 0; batch < 600000 && anew.out.len < 7u << 20; batch++)
+		peer_number(&anew, MSG_PING, batch);
+	batch = 2u << 20;
+	refused(&anew, ERR_PROTOCOL, "much before WELCOME", "");
+	begin(&p);
+	commit(&p, 0);
+	peer_flush(&p);
+	report(answer(&p, &f) == MSG_ACK, "much before WELCOME", "", "the other one is gone");
+	say(&p, 'Y');
+	peer_flush(&p);
+	report(stop(&p) == 0, "much before WELCOME", "", "exit");
+}
+
 static void drip(struct peer *p)
 {
 	size_t i;
@@ -894,6 +947,7 @@ int main(int argc, char **argv)
 		{"failures", failures},
 		{"moves", to_and_fro},
 		{"slow", slow},
+		{"ghosts", ghosts},
 	};
 	size_t i;
 
