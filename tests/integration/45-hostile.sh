@@ -30,7 +30,7 @@ for b in "$BUILD" "$BUILD-posix"; do
 	group read-only "$T/d" --read-only
 	group no-delete "$T/d2" --no-delete; rm -rf "$T/d2"
 done
-b=$BUILD; group much "$T/d"
+b=$BUILD; group much "$T/d"; group batches "$T/d"
 # A destination that a hostile client has been at is one like any other.
 mkdir "$T/src"; echo 1 >"$T/src/1"; run_sync --delete --force-delete "$T/src" "$T/d"
 is "and then the true client: exit" $rc 0

@@ -684,6 +684,63 @@ static void much_at_once(void)
 	free(deep);
 }
 
+/* Its own memory, KiB; 0 where that cannot be seen. */
+static long own_memory(const struct peer *p)
+{
+	char path[64], line[256];
+	long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)p->pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "RssAnon: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+#define BATCHES 6000u
+
+/* A session without end: its memory does not grow. */
+static void batches(void)
+{
+	long early = 0, late;
+	char got[64];
+	struct frame f;
+	struct peer p;
+	unsigned i;
+
+	start(&p, 0);
+	for (i = 0; i < BATCHES; i++) {
+		struct msg_op place = op_of(MSG_PLACE, i % 2 ? "one" : "dir/two", "");
+
+		if (i == BATCHES / 10)
+			early = own_memory(&p);
+		begin(&p);
+		file(&p, i + 1, "some content");
+		place.stage = i + 1;
+		simple(&p, i % 2 ? MSG_REMOVE : MSG_MKDIR, "dir", "");
+		put_op(&p, &place);
+		simple(&p, MSG_MOVE, "moved", "one");
+		simple(&p, MSG_REMOVE, "dir/two", "");
+		commit(&p, 4);
+		peer_flush(&p);
+		while (answer(&p, &f) == MSG_FAIL)
+			continue;
+		if (f.type != MSG_ACK)
+			break;
+	}
+	late = own_memory(&p);
+	snprintf(got, sizeof(got), "%ld to %ld KiB", early, late);
+	report(i == BATCHES, "batches without end", "", "no ACK");
+	report(late <= early + 64, "batches without end", "", got);
+	printf("# %u batches: %s\n", i, got);
+	say(&p, 'Y');
+	peer_flush(&p);
+	report(stop(&p) == 0, "batches without end", "", "exit");
+}
+
 #define MOVES 8192u /* 1.6 s; all that a batch can have take 6.4 s */
 
 /* Not the hash of that content: NEED says when it was looked at. */
@@ -947,6 +1004,7 @@ int main(int argc, char **argv)
 		{"failures", failures},
 		{"moves", to_and_fro},
 		{"slow", slow},
+		{"batches", batches},
 		{"ghosts", ghosts},
 	};
 	size_t i;
