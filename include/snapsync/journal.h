@@ -62,10 +62,6 @@ int journal_settle(struct store *s, struct dest *d, uint64_t batch,
 /* Forget rows of batches after d->acked: they never happened. */
 int journal_forget(struct store *s, struct dest *d, struct err *err);
 
-/* Batches that are not acknowledged speak of directory `was`: it is `now` from
- * here on, as in mirror_rekey. */
-int journal_rekey(struct store *s, int64_t dest, int64_t was, int64_t now, struct err *err);
-
 /* Keep history for `days` and at most `rows` rows. */
 int journal_prune(struct store *s, int64_t days, int64_t rows, struct err *err);
 

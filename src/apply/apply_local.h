@@ -285,10 +285,13 @@ bool changing_path(const struct apply *a, const struct msg_path *p);
 
 /* identity.c */
 int identity_fill(struct apply *a, struct err *err);
-/* In a replay: where what an operation named should be after those behind it.  1;
- * 0 nowhere, one of them replaces or removes it. */
-int identity_later(struct apply *a, const struct noted *n, enum msg_area *area,
-		   struct buf *p, struct err *err);
+/* In a replay: is what an operation named where it and those behind it put it, one
+ * after the other (they may have been stopped anywhere)?  1: seen() has found it at
+ * one of these places, or one of them replaces or removes it; 0 it is nowhere. */
+typedef int identity_seen(struct apply *a, const struct noted *n,
+			  const struct msg_path *at, struct err *err);
+int identity_later(struct apply *a, const struct noted *n, identity_seen *seen,
+		   struct err *err);
 
 /* redo.c */
 int redo_put(struct buf *b, const struct noted *n, struct err *err);

@@ -213,33 +213,31 @@ static int find_subject(struct apply *a, const struct noted *n, bool replay,
 				n->op.type == MSG_MOVE ? "moved" : "linked");
 }
 
+static int seen_at(struct apply *a, const struct noted *n,
+		   const struct msg_path *at, struct err *err)
+{
+	struct fsys_stat st;
+	struct spot spot;
+	int r = spot_of(a, at, &spot, err);
+
+	if (r == 0)
+		r = look(&spot, &st, err);
+	if (r < 0)
+		return leads_nowhere(err) ? 0 : r;
+	return r > 0 && is_subject(n, &st);
+}
+
 /* A replay does not find what a MOVE or LINK takes: was it done before?  0 if
- * it is where that and what comes behind it would have put it, or if they leave
+ * it is where that or what comes behind it put it, or if they leave
  * nothing of it.  Else it failed the first time, and something took its place. */
 static int done_before(struct apply *a, const struct noted *n, struct err *err)
 {
-	struct msg_path now = n->op.path;
-	struct fsys_stat st;
-	struct spot to;
-	struct buf p;
-	int r;
+	int r = identity_later(a, n, seen_at, err);
 
-	buf_init(&p, 2 * PATH_BYTES_MAX);
-	r = identity_later(a, n, &now.area, &p, err);
-	if (r > 0) {
-		now.path = view_of(p.data, p.len);
-		r = spot_of(a, &now, &to, err);
-		if (r == 0)
-			r = look(&to, &st, err);
-		if ((r < 0 && leads_nowhere(err)) || r == 0 ||
-		    (r > 0 && !is_subject(n, &st)))
-			r = err_sys(err, ERR_VANISHED, ENOENT,
-				    "it was not %s before the helper was "
-				    "stopped",
-				    n->op.type == MSG_MOVE ? "moved"
-							   : "linked");
-	}
-	buf_release(&p);
+	if (r == 0)
+		r = err_sys(err, ERR_VANISHED, ENOENT,
+			    "it was not %s before the helper was stopped",
+			    n->op.type == MSG_MOVE ? "moved" : "linked");
 	return r < 0 ? r : 0;
 }
 

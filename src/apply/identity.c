@@ -11,6 +11,8 @@
 
 #include "apply_local.h"
 
+#define PLACES_MAX 64u /* looked at on the way of one thing */
+
 struct relocation {
 	enum msg_area to_area, from_area;
 	struct view to, from; /* lent from the old operations */
@@ -157,37 +159,45 @@ static bool ends_at(const struct noted *n, enum msg_area area, struct view p)
 	return n->op.type == MSG_REMOVE || p.len == to.len;
 }
 
-int identity_later(struct apply *a, const struct noted *n, enum msg_area *area,
-		   struct buf *p, struct err *err)
+int identity_later(struct apply *a, const struct noted *n, identity_seen *seen,
+		   struct err *err)
 {
+	struct msg_path at = n->op.path;
 	struct view v = *a->later;
+	unsigned places = 0;
 	struct noted k;
+	struct buf p;
 	int r;
 
-	*area = n->op.path.area;
-	buf_clear(p);
-	r = buf_put(p, n->op.path.path.p, n->op.path.path.len, err);
+	buf_init(&p, 2 * PATH_BYTES_MAX);
+	r = buf_put(&p, at.path.p, at.path.len, err);
+	at.path = view_of(p.data, p.len);
+	r = r < 0 ? r : seen(a, n, &at, err);
 	while (r == 0 && v.len > 0) {
-		struct view at = view_of(p->data, p->len);
 		struct buf moved;
 
 		r = redo_get(&v, &k, err);
 		if (r < 0 || k.code)
 			continue;
-		if (k.op.type != MSG_MOVE || k.op.from.area != *area ||
-		    !below(at, k.op.from.path)) {
-			if (ends_at(&k, *area, at))
-				return 0;
+		if (k.op.type != MSG_MOVE || k.op.from.area != at.area ||
+		    !below(at.path, k.op.from.path)) {
+			r = ends_at(&k, at.area, at.path);
 			continue;
 		}
 		buf_init(&moved, 2 * PATH_BYTES_MAX);
 		r = buf_put(&moved, k.op.path.path.p, k.op.path.path.len, err);
 		if (r == 0)
-			r = buf_put(&moved, at.p + k.op.from.path.len,
-				    at.len - k.op.from.path.len, err);
-		buf_release(p);
-		*p = moved;
-		*area = k.op.path.area;
+			r = buf_put(&moved, at.path.p + k.op.from.path.len,
+				    at.path.len - k.op.from.path.len, err);
+		buf_release(&p);
+		p = moved;
+		at.path = view_of(p.data, p.len);
+		at.area = k.op.path.area;
+		if (r == 0 && ++places < PLACES_MAX)
+			r = seen(a, n, &at, err);
 	}
-	return r < 0 ? r : 1;
+	if (r == 0 && places >= PLACES_MAX)
+		r = seen(a, n, &at, err);
+	buf_release(&p);
+	return r;
 }

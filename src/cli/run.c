@@ -121,7 +121,9 @@ static int needs_work(struct client *k, bool *out, struct err *err)
 		if (r == 0)
 			r = pending(k, &n, err);
 	}
-	*out = r == 0 && (n > 0 || !k->dest.known);
+	/* A batch on its way may have been carried out: M is not sure then. */
+	*out = r == 0 &&
+	       (n > 0 || !k->dest.known || k->dest.sent != k->dest.acked);
 	if (r == 0 && !*out && !k->c->dry)
 		r = mirror_caught_up(k->store, k->dest.id, err);
 	return r;

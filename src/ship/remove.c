@@ -38,6 +38,42 @@ static int push(struct ship *h, struct stack *s, const struct name_row *row,
 	return r < 0 ? r : 0;
 }
 
+/* M does not have it any more; what was below it is nowhere then.  1. */
+static int forget(struct ship *h, const struct name_row *row, struct err *err)
+{
+	int r = db_begin(store_db(h->s), err);
+
+	if (r < 0)
+		return r;
+	r = mirror_set(h->s, h->d->id, row->at, 0, FSYS_NONE, err);
+	if (r >= 0)
+		r = db_commit(store_db(h->s), err);
+	else
+		db_rollback(store_db(h->s));
+	return r < 0 ? r : 1;
+}
+
+/* What has become excluded since it was to go stays, and is nobody's: 1. */
+static int leave_excluded(struct ship *h, const struct name_row *row,
+			  struct err *err)
+{
+	enum msg_area area;
+	struct buf path;
+	int r;
+
+	if (filter_empty(h->o.filter) || row->at.parent == STORE_LIMBO)
+		return 0;
+	buf_init(&path, PATH_BYTES_MAX + 512);
+	r = plan_path(h, row->at, &path, &area, err);
+	r = r < 0 ? (err_class(r) == ERR_CLASS_FATAL ? r : 0)
+		  : area == MSG_TREE &&
+			    !filter_wants(h->o.filter,
+					  view_of(path.data, path.len),
+					  row->type == FSYS_DIR);
+	buf_release(&path);
+	return r > 0 && !h->o.dry ? forget(h, row, err) : r;
+}
+
 /* below: in a directory that goes too, in which S has no names. */
 static int remove_name(struct ship *h, const struct name_row *row, bool below,
 		       struct err *err)
@@ -53,6 +89,9 @@ static int remove_name(struct ship *h, const struct name_row *row, bool below,
 
 	if (r <= 0 || there != row->inode)
 		return r;
+	r = leave_excluded(h, row, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	op.silent = row->at.parent == STORE_LIMBO;
 	was = map_get_u64(&h->plan.parked, (uint64_t)row->inode);
 	if (was && op.silent)
@@ -72,8 +111,11 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 {
 	struct stack s = {NULL, 0, 0};
 	struct inode_row alive;
-	int r = push(h, &s, row, err);
+	int r = leave_excluded(h, row, err);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = push(h, &s, row, err);
 	while (r >= 0 && s.count > 0) {
 		struct level *l = &s.v[s.count - 1];
 		enum fsys_type type;
@@ -90,7 +132,10 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 				continue;
 			}
 			r = plan_get(h, child->at, &there, &type, err);
-			if (r > 0 && there == child->inode)
+			if (r <= 0 || there != child->inode)
+				continue;
+			r = leave_excluded(h, child, err);
+			if (r == 0)
 				r = push(h, &s, child, err);
 			continue;
 		}

@@ -501,30 +501,6 @@ int journal_forget(struct store *s, struct dest *d, struct err *err)
 	return r;
 }
 
-int journal_rekey(struct store *s, int64_t dest, int64_t was, int64_t now,
-		  struct err *err)
-{
-	struct sql *q = db_sql(
-		store_db(s),
-		"UPDATE journal SET"
-		" inode=CASE inode WHEN ?2 THEN ?3 ELSE inode END,"
-		" parent=CASE parent WHEN ?2 THEN ?3 ELSE parent END,"
-		" from_parent=CASE from_parent WHEN ?2 THEN ?3 ELSE"
-		"  from_parent END"
-		" WHERE dest=?1 AND seq>=?4*((SELECT acked FROM dest d"
-		"  WHERE d.id=?1)+1)"
-		" AND (inode=?2 OR parent=?2 OR from_parent=?2)",
-		err);
-
-	if (!q)
-		return err->code;
-	db_int(q, 1, dest);
-	db_int(q, 2, was);
-	db_int(q, 3, now);
-	db_int(q, 4, (int64_t)1 << BATCH_BITS);
-	return db_run(q, err);
-}
-
 /* ------------------------------------------------------------ history */
 
 int journal_prune(struct store *s, int64_t days, int64_t rows, struct err *err)

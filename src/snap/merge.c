@@ -113,8 +113,6 @@ static int merge_one(struct pass *p, int64_t dest, struct work *w,
 	a.mtime.ns = UINT32_MAX;
 	r = mirror_rekey(p->s, dest, was, want, err);
 	if (r >= 0)
-		r = journal_rekey(p->s, dest, was, want, err);
-	if (r >= 0)
 		r = mirror_set(p->s, dest, at, want, FSYS_DIR, err);
 	if (r >= 0)
 		r = mirror_set_inode(p->s, dest, want, &a, err);
@@ -138,7 +136,8 @@ int merge_replaced(struct pass *p, struct err *err)
 
 	if (!p->gone_table)
 		return 0;
-	q = db_sql(store_db(p->s), "SELECT id FROM dest", err);
+	/* What is on its way knows the old one: that is settled first. */
+	q = db_sql(store_db(p->s), "SELECT id FROM dest WHERE sent=acked", err);
 	if (!q)
 		return err->code;
 	while ((r = db_step(q, err)) > 0 && count < 64)
