@@ -83,24 +83,46 @@ int gone_note(struct pass *p, struct place at, int64_t inode,
 	return db_run(q, err);
 }
 
-/* Rows of gone whose inode has no name at all. */
-int gone_orphans(struct pass *p, struct name_list *out, struct err *err)
+/* Does one of the names of an inode hang on the root? */
+static int hangs(struct pass *p, const struct name_list *names, bool *out,
+		 struct err *err)
 {
-	struct sql *q;
+	struct buf path;
+	size_t i;
+	int r = 0;
+
+	*out = false;
+	buf_init(&path, 1 << 24);
+	for (i = 0; r >= 0 && !*out && i < names->count; i++) {
+		r = store_path(p->s, names->rows[i].at, &path, err);
+		*out = r > 0;
+	}
+	buf_release(&path);
+	return r < 0 ? r : 0;
+}
+
+/* Rows of gone into out: of inodes without a name, or, `with`, of files that have
+ * one. */
+static int rows_of_gone(struct pass *p, bool with, struct name_list *out,
+			struct err *err)
+{
+	struct sql *q = db_sql(
+		store_db(p->s),
+		with ? "SELECT g.parent, g.name, g.inode, g.type FROM"
+		       " temp.gone g WHERE g.type<>?1 AND EXISTS"
+		       " (SELECT 1 FROM name n WHERE n.inode = g.inode)"
+		     : "SELECT g.parent, g.name, g.inode, g.type FROM"
+		       " temp.gone g JOIN inode i ON i.id = g.inode WHERE NOT"
+		       " EXISTS (SELECT 1 FROM name n WHERE n.inode = g.inode)",
+		err);
 	struct place at;
 	struct view v;
 	int r;
 
-	if (!p->gone_table)
-		return 0;
-	q = db_sql(store_db(p->s),
-		   "SELECT g.parent, g.name, g.inode, g.type FROM temp.gone g"
-		   " JOIN inode i ON i.id = g.inode"
-		   " WHERE NOT EXISTS"
-		   " (SELECT 1 FROM name n WHERE n.inode = g.inode)",
-		   err);
 	if (!q)
 		return err->code;
+	if (with)
+		db_int(q, 1, FSYS_DIR);
 	while ((r = db_step(q, err)) > 0) {
 		v = db_col_blob(q, 1);
 		at.parent = db_col_int(q, 0);
@@ -113,6 +135,41 @@ int gone_orphans(struct pass *p, struct name_list *out, struct err *err)
 	}
 	db_reset(q);
 	return r;
+}
+
+int gone_orphans(struct pass *p, struct name_list *out, struct err *err)
+{
+	return p->gone_table ? rows_of_gone(p, false, out, err) : 0;
+}
+
+int gone_lost(struct pass *p, struct name_list *out, struct err *err)
+{
+	struct name_list some, names;
+	bool any_dir = false, lives;
+	size_t i;
+	int r = gone_orphans(p, out, err);
+
+	for (i = 0; i < out->count; i++)
+		any_dir = any_dir || out->rows[i].type == FSYS_DIR;
+	if (r < 0 || !any_dir)
+		return r;
+	/* Linked names: all that are left may lie in what has gone. */
+	name_list_init(&some);
+	name_list_init(&names);
+	r = rows_of_gone(p, true, &some, err);
+	for (i = 0; r >= 0 && i < some.count; i++) {
+		const struct name_row *n = &some.rows[i];
+
+		name_list_clear(&names);
+		r = store_names_of(p->s, n->inode, &names, err);
+		if (r >= 0)
+			r = hangs(p, &names, &lives, err);
+		if (r >= 0 && !lives)
+			r = name_list_add(out, n->at, n->inode, n->type, err);
+	}
+	name_list_release(&names);
+	name_list_release(&some);
+	return r < 0 ? r : 0;
 }
 
 int gone_any(struct pass *p, bool *out, struct err *err)
@@ -167,20 +224,13 @@ int gone_occupant(struct pass *p, struct place at, int64_t *inode,
 static int alive(struct pass *p, int64_t inode, bool *out, struct err *err)
 {
 	struct name_list names;
-	struct buf path;
-	size_t i;
 	int r;
 
 	*out = false;
 	name_list_init(&names);
-	buf_init(&path, 1 << 24);
 	r = store_names_of(p->s, inode, &names, err);
-	for (i = 0; r >= 0 && !*out && names.count > 1 && i < names.count;
-	     i++) {
-		r = store_path(p->s, names.rows[i].at, &path, err);
-		*out = r > 0;
-	}
-	buf_release(&path);
+	if (r >= 0 && names.count > 1)
+		r = hangs(p, &names, out, err);
 	name_list_release(&names);
 	return r < 0 ? r : 0;
 }
@@ -230,7 +280,7 @@ int gone_count(struct pass *p, uint64_t *out, struct err *err)
 
 	*out = 0;
 	name_list_init(&l);
-	r = gone_orphans(p, &l, err);
+	r = gone_lost(p, &l, err);
 	for (i = 0; r >= 0 && i < l.count; i++) {
 		bool dir = l.rows[i].type == FSYS_DIR;
 

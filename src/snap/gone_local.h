@@ -20,6 +20,8 @@ int gone_push(struct pairs *w, int64_t was, int64_t now, struct err *err);
 bool gone_known(const struct pass *p, int64_t inode);
 /* Rows of gone whose inode has no name at all. */
 int gone_orphans(struct pass *p, struct name_list *out, struct err *err);
+/* The same, and of files that have names only in directories that have gone. */
+int gone_lost(struct pass *p, struct name_list *out, struct err *err);
 /* What S has under a name now. */
 int gone_occupant(struct pass *p, struct place at, int64_t *inode,
 		  enum fsys_type *type, struct err *err);

@@ -42,7 +42,7 @@ static int keep_children(struct pass *p, struct pairs *work, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Put one name back, or (merge) the children of a directory into the one that
+/* Put one name back (a file gets all its names), or (merge) the children of a directory into the one that
  * stands in its place.  *again: something else may have lost its place. */
 static int keep_one(struct pass *p, const struct name_row *n, bool merge,
 		    bool *again, struct err *err)
@@ -53,7 +53,7 @@ static int keep_one(struct pass *p, const struct name_row *n, bool merge,
 	bool orphan;
 	int r = gone_nameless(p, n->inode, &orphan, err);
 
-	if (r < 0 || !orphan)
+	if (r < 0 || (!orphan && n->type == FSYS_DIR))
 		return r;
 	r = gone_occupant(p, n->at, &now, &type, err);
 	if (r < 0)
@@ -92,7 +92,7 @@ int gone_withhold(struct pass *p, struct err *err)
 	while (r >= 0 && again) {
 		again = false;
 		name_list_clear(&l);
-		r = gone_orphans(p, &l, err);
+		r = gone_lost(p, &l, err);
 		/* What has a place of its own comes before what makes do with
 		 * the place that another one left. */
 		for (merge = 0; merge < 2; merge++)

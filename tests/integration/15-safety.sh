@@ -144,4 +144,16 @@ fi
 mkdir "$T/few" "$T/full"; echo 1 >"$T/few/1"; n=0; while [ $n -lt 150 ]; do echo $n >"$T/full/$n.x"; n=$((n + 1)); done
 run_sync --delete "$T/few" "$T/full"; is "--delete over the limit: 25" $rc 25
 ok "extras are kept" test -f "$T/full/100.x"
+# Hard links: withheld means all the names.
+S=$T/hs D=$T/hd
+for limit in '' --max-delete=0; do
+	rm -rf "$S" "$D" "$T/hstate"; mkdir -p "$S/d" "$S/e"; echo one >"$S/a"; ln "$S/a" "$S/b"; ln "$S/a" "$S/c"; echo two >"$S/d/x"; ln "$S/d/x" "$S/y"; echo k >"$S/e/k"; ln "$S/e/k" "$S/m"
+	h() { run_sync --state-dir "$T/hstate" $limit "$@" "$S" "$D"; }
+	h; names=$(cd "$D" && find . -path ./.snapsync -prune -o -print | sort)
+	if [ "$limit" ]; then rm -r "$S/a" "$S/b" "$S/c" "$S/d" "$S/y"; mv "$S/m" "$S/n"; names=$(echo "$names" | sed 's,^./m$,./n,'); count=6; else find "$S" -mindepth 1 -delete; count=9; fi
+	h; is "hard links, $limit: withheld" $rc 25; like "all are counted" "$errors" " $count entries stay"
+	is "all stay" "$(cd "$D" && find . -path ./.snapsync -prune -o -print | sort)" "$names"
+	h; is "and again" $rc 25; is "all stay" "$(cd "$D" && find . -path ./.snapsync -prune -o -print | sort)" "$names"
+	h --force-delete; ok "forced: they go" same "$S" "$D"
+done
 finish
