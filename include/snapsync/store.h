@@ -126,6 +126,10 @@ int store_path(struct store *s, struct place at, struct buf *out, struct err *er
 int store_print_get(struct store *s, int64_t dir, struct hash *out, struct err *err);
 /* NULL: not clean. */
 int store_print_set(struct store *s, int64_t dir, const struct hash *print, struct err *err);
+/* Not all of the directory could be seen, so what it does not have is not known
+ * (until its fingerprint is set): noted; 1 it is so. */
+int store_unseen_set(struct store *s, int64_t dir, struct err *err);
+int store_unseen(struct store *s, int64_t dir, struct err *err);
 /* Every directory that has a name of this inode is to be looked at again. */
 int store_print_spoil(struct store *s, int64_t inode, struct err *err);
 

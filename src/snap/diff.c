@@ -516,22 +516,25 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	struct hash print, stored;
 	struct inode_row row;
 	bool clean = !(dir->flags & SCAN_UNSTABLE);
+	uint64_t problems;
 	int r, printed;
 	size_t i;
 
 	p->result->entries += dir->count;
 	if (dir->flags & SCAN_BOUNDARY)
-		return 0;
+		return store_unseen_set(p->s, (int64_t)dir->cookie, err);
 	if (dir->flags & SCAN_UNREADABLE) {
 		if (dir->cookie == STORE_ROOT)
 			return err_sys(err, ERR_SOURCE, dir->sys,
 				       "the source cannot be read");
 		if (dir->flags & SCAN_VANISHED)
 			return 0;
-		return note_problem(p, dir, NULL, dir->sys,
-				    "directory cannot be read (deletes below "
-				    "it are withheld)",
-				    err);
+		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
+		return r < 0 ? r
+			     : note_problem(p, dir, NULL, dir->sys,
+					    "directory cannot be read (deletes "
+					    "below it are withheld)",
+					    err);
 	}
 	for (i = 0; p->o->alter && i < dir->count; i++)
 		alter_stat(p->o->alter, &dir->entries[i].st);
@@ -551,10 +554,13 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	r = store_inode_get(p->s, (int64_t)dir->cookie, &row, err);
 	if (r <= 0)
 		return r;
+	problems = p->result->problems;
 	r = diff_rows(p, dir, &clean, err);
 	if (r >= 0)
 		printed = print_dir(p, dir, &print, err);
-	if (r >= 0)
+	if (r >= 0 && p->result->problems > problems)
+		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
+	else if (r >= 0)
 		r = store_print_set(p->s, (int64_t)dir->cookie,
 				    clean && printed ? &print : NULL, err);
 	return r < 0 ? r : 0;

@@ -220,6 +220,8 @@ static int settle(struct pass *p, struct err *err)
 	int r = gone_brief(p, err);
 
 	if (r == 0)
+		r = gone_unseen(p, err);
+	if (r == 0)
 		r = gone_count(p, &gone, err);
 	if (r == 0)
 		r = too_many(p, gone, &many, err);

@@ -56,6 +56,9 @@ int gone_any(struct pass *p, bool *out, struct err *err);
  * under an excluded name after that stays where it is. */
 int gone_leave_excluded(struct pass *p, struct err *err);
 int gone_accept(struct pass *p, struct err *err);
+/* A directory that cannot be read has taken the place of one that has gone: what
+ * that had is taken to be in it. */
+int gone_unseen(struct pass *p, struct err *err);
 int gone_withhold(struct pass *p, struct err *err);
 /* circle.c: directories that were found below each other, at different moments,
  * lose a name there, and are missing from then on.  known: only those that the last

@@ -495,6 +495,35 @@ int store_print_set(struct store *s, int64_t dir, const struct hash *print,
 	return db_run(q, err);
 }
 
+int store_unseen_set(struct store *s, int64_t dir, struct err *err)
+{
+	int r = store_unseen(s, dir, err);
+	struct sql *q;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	q = db_sql(s->db, "INSERT OR REPLACE INTO dir VALUES(?1, x'00')", err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, dir);
+	return db_run(q, err);
+}
+
+int store_unseen(struct store *s, int64_t dir, struct err *err)
+{
+	struct sql *q = db_sql(
+		s->db, "SELECT 1 FROM dir WHERE inode=?1 AND length(print)=1",
+		err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dir);
+	r = db_step(q, err);
+	db_reset(q);
+	return r;
+}
+
 int store_print_spoil(struct store *s, int64_t inode, struct err *err)
 {
 	return run_with_id(s,

@@ -38,6 +38,8 @@ static int keep_children(struct pass *p, struct pairs *work, struct err *err)
 	}
 	name_list_release(&names);
 	if (r >= 0)
+		r = store_unseen(p->s, at.now, err);
+	if (r == 0)
 		r = store_print_set(p->s, at.now, NULL, err);
 	return r < 0 ? r : 0;
 }
@@ -78,6 +80,35 @@ static int keep_one(struct pass *p, const struct name_row *n, bool merge,
 		if (r >= 0 && orphan && !gone_known(p, now))
 			r = store_inode_remove(p->s, now, type, err);
 	}
+	return r < 0 ? r : 0;
+}
+
+int gone_unseen(struct pass *p, struct err *err)
+{
+	struct pairs work = {NULL, 0, 0};
+	struct name_list l;
+	enum fsys_type type;
+	int64_t now;
+	size_t i;
+	int r;
+
+	name_list_init(&l);
+	r = gone_orphans(p, &l, err);
+	for (i = 0; r >= 0 && i < l.count; i++) {
+		if (l.rows[i].type != FSYS_DIR)
+			continue;
+		r = gone_occupant(p, l.rows[i].at, &now, &type, err);
+		if (r >= 0 && now && type == FSYS_DIR)
+			r = store_unseen(p->s, now, err);
+		else if (r >= 0)
+			r = 0;
+		if (r > 0)
+			r = gone_push(&work, l.rows[i].inode, now, err);
+		while (r >= 0 && work.count > 0)
+			r = keep_children(p, &work, err);
+	}
+	free(work.v);
+	name_list_release(&l);
 	return r < 0 ? r : 0;
 }
 

@@ -43,6 +43,16 @@ if [ -n "$as" ] || [ "$(id -u)" != 0 ]; then
 	ok "the rest goes on: deleted" test ! -e "$T/u/dst/newdir/x"
 	chmod 755 "$S/many"; rm "$S/many/5/5"; usync "$S" "$T/u/dst"; is "readable again: 0" $rc 0
 	ok "and the delete is made up for" test ! -e "$T/u/dst/many/5/5"
+	# Made anew and never readable; readable, but not what is in it; and a destination that has more: what cannot be seen is not gone.
+	cp -pr "$S/many" "$S/anew"; rm -r "$S/many"; mv "$S/anew" "$S/many"; chmod 000 "$S/many"
+	usync "$S" "$T/u/dst"; is "an unreadable directory made anew: 23" $rc 23; ok "what the old one had stays" test -f "$T/u/dst/many/5/1"
+	usync "$S" "$T/u/dst"; is "and again" $rc 23; ok "stays" test -f "$T/u/dst/many/5/1"
+	for mode in 000 444; do
+		chmod 755 "$S/many"; rm -rf "$T/u/other" "$T/u/ostate"; $as cp -pr "$S" "$T/u/other"; $as touch "$T/u/other/extra"; chmod $mode "$S/many"
+		usync --state-dir "$T/u/ostate" --delete "$S" "$T/u/other"; is "--delete and a directory of mode $mode: 23" $rc 23
+		ok "what is below stays, what is extra goes" test -f "$T/u/other/many/5/1" -a ! -e "$T/u/other/extra"
+	done
+	chmod 755 "$S/many"; usync "$S" "$T/u/dst"; is "readable again: 0" $rc 0; ok "as it is" test -f "$T/u/dst/many/5/1"
 	echo secret >"$S/locked"; chmod 000 "$S/locked"; usync "$S" "$T/u/dst"; is "an unreadable file: 23" $rc 23
 	like "named with its reason" "$errors" 'locked: .*denied'
 	chmod 644 "$S/locked"; mkdir "$S/ro"; echo 1 >"$S/ro/f"; chmod 555 "$S/ro"; usync "$S" "$T/u/dst"; is "a read-only directory: 0" $rc 0

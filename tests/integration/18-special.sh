@@ -41,4 +41,12 @@ mv "$S/q" "$S/away/h"; run_sync "$S" "$D"; is "onto a mount below the destinatio
 like "is named" "$errors" 'away/h: .*cross-device'
 ok "nothing is lost meanwhile" cmp "$S/away/h" "$D/q"
 umount "$D/away"; run_sync "$S" "$D"; ok "unmounted there: equal" same "$S" "$D"
+# What could not be looked at in the source is no extra at the destination: below a mount with -x, and the second place of a directory.
+if [ "$(id -u)" = 0 ]; then
+	S=$T/xs D=$T/xd; mkdir -p "$S/m" "$S/real"; echo r >"$S/real/r"; mount -t tmpfs none "$S/m" && at_exit "umount '$S/m' 2>/dev/null"
+	echo a >"$S/m/a"; cp -pr "$S" "$D"; touch "$D/extra"; run_sync --state-dir "$T/xstate" -x --delete "$S" "$D"; is "-x --delete: exit" $rc 0
+	ok "what is below the mount stays, what is extra goes" test -f "$D/m/a" -a ! -e "$D/extra"
+	umount "$S/m"; mount --bind "$S/real" "$S/m"; rm -rf "$D"; cp -pr "$S" "$D"; run_sync --state-dir "$T/xstate2" --delete "$S" "$D"; is "a directory that is there twice: 23" $rc 23
+	ok "both its places stay" test -f "$D/m/r" -a -f "$D/real/r"; umount "$S/m"
+fi
 finish
