@@ -14,8 +14,10 @@
  * '*' stops at '/', '**' does not, '?' is any byte but '/', [..] a class; a
  * pattern without '/' (but a trailing one) and without '**' is matched against
  * the last component, else against the end of the path at a component
- * boundary.  A pattern "dir/" and three stars is the directory and all below it.  A directory that is
- * not wanted is not looked into.  See rsync(1), FILTER RULES.
+ * boundary; if it begins with '**', against all of the path with a '/' before
+ * it, so that '**' and '/' in front match at the top too.  A pattern "dir/" and
+ * three stars is the directory and all below it.  A directory that is not
+ * wanted is not looked into.  See rsync(1), FILTER RULES.
  *
  * A rule that is not supported (per-directory merge files) is -ERR_USAGE with
  * a message that names it.

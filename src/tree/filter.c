@@ -15,6 +15,7 @@ struct rule {
 	char *pattern; /* without the anchors */
 	bool include, anchored, dirs_only, wild, whole_path, negate;
 	bool with_below; /* ended in three stars: the directory and below */
+	bool any_depth;	 /* begins with "**": matched from the first '/' on */
 };
 
 struct filter {
@@ -71,6 +72,7 @@ static int parse(struct rule *r, const char *text, bool include, bool anchored,
 	r->wild = strpbrk(r->pattern, "*?[") != NULL;
 	r->whole_path = r->anchored || strchr(r->pattern, '/') ||
 			strstr(r->pattern, "**");
+	r->any_depth = !r->anchored && strncmp(r->pattern, "**", 2) == 0;
 	return 0;
 }
 
@@ -253,7 +255,7 @@ static bool match_text(const struct rule *r, const char *text)
 }
 
 /* The rule against a path and all that its place allows: from the root if it
- * is anchored, else from any component on. */
+ * is anchored or its stars reach anywhere, else from any component on. */
 static bool match_path(const struct rule *r, const char *path)
 {
 	const char *p = path;
@@ -261,7 +263,7 @@ static bool match_path(const struct rule *r, const char *path)
 
 	if (!r->whole_path)
 		return match_text(r, last ? last + 1 : path);
-	if (r->anchored)
+	if (r->anchored || r->any_depth)
 		return match_text(r, path);
 	for (;;) {
 		if (match_text(r, p))
@@ -288,6 +290,14 @@ static bool match_below(const struct rule *r, char *path, bool is_dir)
 	return found;
 }
 
+static bool match(const struct rule *r, char *path, bool is_dir)
+{
+	if (r->dirs_only && !is_dir)
+		return false;
+	return r->with_below ? match_below(r, path, is_dir)
+			     : match_path(r, path);
+}
+
 bool filter_wants(const struct filter *f, struct view path, bool is_dir)
 {
 	char small[4096], *text = small;
@@ -296,20 +306,16 @@ bool filter_wants(const struct filter *f, struct view path, bool is_dir)
 
 	if (filter_empty(f))
 		return true;
-	if (path.len >= sizeof(small) && !(text = malloc(path.len + 1)))
+	if (path.len + 2 > sizeof(small) && !(text = malloc(path.len + 2)))
 		return true;
-	memcpy(text, path.p, path.len);
-	text[path.len] = 0;
+	/* As rsync: a '/' in front of what is matched by "**" + "/". */
+	text[0] = '/';
+	memcpy(text + 1, path.p, path.len);
+	text[path.len + 1] = 0;
 	for (i = 0; i < f->count; i++) {
 		const struct rule *r = &f->rules[i];
-		bool match;
 
-		if (r->dirs_only && !is_dir)
-			match = false;
-		else
-			match = r->with_below ? match_below(r, text, is_dir)
-					      : match_path(r, text);
-		if (match != r->negate) {
+		if (match(r, text + !r->any_depth, is_dir) != r->negate) {
 			wanted = r->include;
 			break;
 		}

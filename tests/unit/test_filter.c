@@ -31,6 +31,32 @@ static void test_filter__first_match_wins(void **state)
 	check(rules, "a/dir", false, true);
 }
 
+static void test_filter__leading_stars_match_at_the_top(void **state)
+{
+	const char *const rules[] = {"- **/.git", "- **/*.o", "+ **/keep/", "- **/a/b", "- **/out/***", "- **.tmp", "- /**/deep", NULL};
+	const char *const all[] = {"- **/***", NULL};
+
+	(void)state;
+	check(rules, ".git", true, false);
+	check(rules, "a/.git", true, false);
+	check(rules, "x.git", true, true);
+	check(rules, "1.o", false, false);
+	check(rules, "a/c/1.o", false, false);
+	check(rules, "keep", true, true);
+	check(rules, "a/b", true, false);
+	check(rules, "c/a/b", true, false);
+	check(rules, "ca/b", true, true);
+	check(rules, "out", true, false);
+	check(rules, "out", false, true);
+	check(rules, "out/x/y", false, false);
+	check(rules, "c/out/x", false, false);
+	check(rules, "x.tmp", false, false);
+	check(rules, "deep", true, true);
+	check(rules, "a/deep", true, false);
+	check(all, "x", false, false);
+	check(all, "x", true, false);
+}
+
 static void test_filter__clear_forgets(void **state)
 {
 	const char *const rules[] = {"- *", "!", "- x", NULL};
@@ -89,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter__first_match_wins),
+		cmocka_unit_test(test_filter__leading_stars_match_at_the_top),
 		cmocka_unit_test(test_filter__clear_forgets),
 		cmocka_unit_test(test_filter__bad_rules_are_refused),
 		cmocka_unit_test(test_filter__many_stars),
