@@ -272,6 +272,8 @@ static int begin(struct client *k, struct err *err)
 	if (r == 0 && k->c->dest)
 		r = check_places(k, err);
 	if (r == 0)
+		r = filter_set_root(k->c->filter, k->src, err);
+	if (r == 0)
 		r = state_exclude(k, err);
 	if (r == 0 && !k->c->dest) { /* it must be there */
 		r = state_open_read(k, err);

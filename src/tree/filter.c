@@ -16,11 +16,20 @@ struct rule {
 	bool include, anchored, dirs_only, wild, whole_path, negate;
 	bool with_below; /* ended in three stars: the directory and below */
 	bool any_depth;	 /* begins with "**": matched from the first '/' on */
+	bool absolute;	 /* the modifier '/': against root and path */
 };
 
 struct filter {
 	struct rule *rules;
 	size_t count, cap;
+	size_t absolute; /* how many of the rules are */
+	char *root;	 /* "home/me/", NULL for "/" */
+	size_t root_len;
+};
+
+struct pattern { /* as it is written */
+	const char *text;
+	bool include, negate, absolute;
 };
 
 int filter_new(struct filter **out, struct err *err)
@@ -33,6 +42,7 @@ static void clear(struct filter *f)
 {
 	while (f->count > 0)
 		free(f->rules[--f->count].pattern);
+	f->absolute = 0;
 }
 
 void filter_free(struct filter *f)
@@ -41,20 +51,43 @@ void filter_free(struct filter *f)
 		return;
 	clear(f);
 	free(f->rules);
+	free(f->root);
 	free(f);
 }
 
-/* The pattern's anchors become flags. */
-static int parse(struct rule *r, const char *text, bool include, bool anchored,
-		 struct err *err)
+int filter_set_root(struct filter *f, const char *path, struct err *err)
 {
+	size_t len;
+
+	free(f->root);
+	f->root = NULL;
+	f->root_len = 0;
+	path += *path == '/';
+	len = strlen(path);
+	if (len == 0)
+		return 0;
+	f->root = malloc(len + 2);
+	if (!f->root)
+		return err_set(err, ERR_MEMORY, "out of memory");
+	memcpy(f->root, path, len);
+	memcpy(f->root + len, "/", 2);
+	f->root_len = len + 1;
+	return 0;
+}
+
+/* The pattern's anchors become flags. */
+static int parse(struct rule *r, const struct pattern *p, struct err *err)
+{
+	const char *text = p->text;
 	size_t len = strlen(text);
 
 	memset(r, 0, sizeof(*r));
-	r->include = include;
+	r->include = p->include;
+	r->negate = p->negate;
+	r->absolute = p->absolute;
 	if (len == 0)
 		return err_set(err, ERR_USAGE, "a filter pattern is empty");
-	r->anchored = anchored || text[0] == '/';
+	r->anchored = text[0] == '/';
 	if (text[0] == '/') {
 		text++;
 		len--;
@@ -76,33 +109,35 @@ static int parse(struct rule *r, const char *text, bool include, bool anchored,
 	return 0;
 }
 
-static int add_at(struct filter *f, size_t at, const char *pattern,
-		  bool include, bool anchored, bool negate, struct err *err)
+static int add_at(struct filter *f, size_t at, const struct pattern *p,
+		  struct err *err)
 {
 	struct rule rule;
 	int r;
 
 	/* rsync takes --exclude= for nothing said. */
-	if (*pattern == 0)
+	if (*p->text == 0)
 		return 0;
 	r = vec_grow((void **)&f->rules, &f->cap, f->count + 1,
 		     sizeof(*f->rules), err);
 
 	if (r == 0)
-		r = parse(&rule, pattern, include, anchored, err);
+		r = parse(&rule, p, err);
 	if (r < 0)
 		return r;
-	rule.negate = negate;
 	memmove(&f->rules[at + 1], &f->rules[at],
 		(f->count - at) * sizeof(*f->rules));
 	f->rules[at] = rule;
 	f->count++;
+	f->absolute += rule.absolute;
 	return 0;
 }
 
 int filter_exclude_first(struct filter *f, const char *pattern, struct err *err)
 {
-	return add_at(f, 0, pattern, false, false, false, err);
+	struct pattern p = {.text = pattern};
+
+	return add_at(f, 0, &p, err);
 }
 
 static int merge(struct filter *f, const char *file, int plain, int depth,
@@ -119,7 +154,7 @@ static int add_rule(struct filter *f, const char *rule, int depth,
 		{"exclude", '-'}, {"include", '+'}, {"merge", '.'},
 		{"clear", '!'},	  {"hide", 'H'},    {"show", 'S'},
 	};
-	bool anchored = false, negate = false;
+	struct pattern pattern = {.text = NULL};
 	const char *p = rule;
 	char kind = *p;
 	size_t i;
@@ -144,9 +179,9 @@ static int add_rule(struct filter *f, const char *rule, int depth,
 		p++;
 	for (; *p && *p != ' ' && *p != '_'; p++) {
 		if (*p == '/')
-			anchored = true;
+			pattern.absolute = true;
 		else if (*p == '!')
-			negate = true;
+			pattern.negate = true;
 		else
 			break;
 	}
@@ -158,8 +193,9 @@ static int add_rule(struct filter *f, const char *rule, int depth,
 	p++;
 	if (kind == '.')
 		return merge(f, p, 0, depth, err);
-	return add_at(f, f->count, p, kind == '+' || kind == 'S', anchored,
-		      negate, err);
+	pattern.text = p;
+	pattern.include = kind == '+' || kind == 'S';
+	return add_at(f, f->count, &pattern, err);
 }
 
 /* What --exclude and --include and their files take: a pattern, or one with
@@ -167,15 +203,17 @@ static int add_rule(struct filter *f, const char *rule, int depth,
 static int add_plain(struct filter *f, const char *text, bool include,
 		     struct err *err)
 {
+	struct pattern p = {.text = text, .include = include};
+
 	if (strcmp(text, "!") == 0) {
 		clear(f);
 		return 0;
 	}
 	if ((text[0] == '-' || text[0] == '+') && text[1] == ' ') {
-		include = text[0] == '+';
-		text += 2;
+		p.include = text[0] == '+';
+		p.text += 2;
 	}
-	return add_at(f, f->count, text, include, false, false, err);
+	return add_at(f, f->count, &p, err);
 }
 
 int filter_add(struct filter *f, const char *rule, struct err *err)
@@ -298,24 +336,34 @@ static bool match(const struct rule *r, char *path, bool is_dir)
 			     : match_path(r, path);
 }
 
+/* Where in text (root, or a '/', then the path at `at`) a rule begins to look:
+ * as rsync, at the root without its first '/' if it is absolute, and at the
+ * '/' before the path if it begins with "**". */
+static size_t start_of(const struct filter *f, const struct rule *r, size_t at)
+{
+	return r->absolute && f->root ? 0 : at - r->any_depth;
+}
+
 bool filter_wants(const struct filter *f, struct view path, bool is_dir)
 {
 	char small[4096], *text = small;
-	bool wanted = true;
-	size_t i;
+	bool rooted, wanted = true;
+	size_t i, at, size;
 
 	if (filter_empty(f))
 		return true;
-	if (path.len + 2 > sizeof(small) && !(text = malloc(path.len + 2)))
+	rooted = f->absolute && f->root;
+	at = rooted ? f->root_len : 1;
+	size = at + path.len + 1;
+	if (size > sizeof(small) && !(text = malloc(size)))
 		return true;
-	/* As rsync: a '/' in front of what is matched by "**" + "/". */
-	text[0] = '/';
-	memcpy(text + 1, path.p, path.len);
-	text[path.len + 1] = 0;
+	memcpy(text, rooted ? f->root : "/", at);
+	memcpy(text + at, path.p, path.len);
+	text[size - 1] = 0;
 	for (i = 0; i < f->count; i++) {
 		const struct rule *r = &f->rules[i];
 
-		if (match(r, text + !r->any_depth, is_dir) != r->negate) {
+		if (match(r, text + start_of(f, r, at), is_dir) != r->negate) {
 			wanted = r->include;
 			break;
 		}
@@ -342,9 +390,14 @@ struct hash filter_digest(const struct filter *f)
 				(uint64_t)r->anchored << 1 |
 				(uint64_t)r->dirs_only << 2 |
 				(uint64_t)r->with_below << 3 |
-				(uint64_t)r->negate << 4;
+				(uint64_t)r->negate << 4 |
+				(uint64_t)r->absolute << 5;
 
 		one = hash_of(r->pattern, strlen(r->pattern), seed);
+		hash_add(&sum, &one);
+	}
+	if (f && f->absolute && f->root) {
+		one = hash_of(f->root, f->root_len, UINT64_MAX);
 		hash_add(&sum, &one);
 	}
 	return sum;

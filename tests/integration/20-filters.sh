@@ -9,6 +9,7 @@ for f in a/1.o a/1.c a/b/2.o a/b/2.c a/b/c/3.o a/b/c/core a/keep/4.o build/x/5.c
 mkdir "$S/core.d" "$S/tmp"; echo t >"$S/tmp/t"; ln -s a "$S/link.o"
 find "$S" -exec touch -h -d '2020-02-02 02:02:02.020202020' {} +
 printf '# comment\n*.o\n\n; another\n/build\n' >"$T/excludes"
+printf '%s\n' "-/ $S/a/b" '- *.tmp' >"$T/absolute"
 printf '+ /a/\n+ *.c\n- *.o\n' >"$T/rules"; printf 'core\n*~\n' >"$T/more"
 n=0
 check() { # the same options for both
@@ -73,9 +74,31 @@ check --filter='exclude *.tmp'
 check --filter='include *.c' -f '- /a/**'
 check --filter="merge $T/rules"
 check --filter=". $T/rules" --exclude='*'
+check --filter="merge $T/absolute"
 check --filter='-! *.c' --include='*/'
 check --filter='- *.o' --filter='!' --filter='- *.c'
 check --filter='-/ /nothing'
+check --filter='-/ /a'
+check --filter="-/ $S/a"
+check --filter="-/ $S/a/" --filter="-/ $S/core/"
+check --filter="-/ $S/a/*.o"
+check --filter="-/ $S/**.o"
+check --filter="-/ $S/foo/***"
+check --filter="-/ ${S#/}/a"
+check --filter='-/ src/a'
+check --filter='-/ src/**/c'
+check --filter='-/ src/***'
+check --filter='-/ **/src/foo'
+check --filter="-/ **$S/foo"
+check --filter="-/ **${S#/}/foo"
+check --filter='-/ *.o'
+check --filter='-/ build/'
+check --filter='-/ a/b'
+check --filter="+/ $S/a/***" --exclude='*.o' --filter='- *.c'
+check --filter='+/ keep/*' --filter='-/ *.o'
+check --filter="-/! $S/a/***"
+check --filter="exclude,/ $S/a"
+check --filter="-/ $S/build" --filter='- /a' --filter='- **/core'
 check -f '- .git' -f '- *~'
 check --exclude='a/b/c/'
 check --exclude='/a/*/c'

@@ -4,17 +4,24 @@
 #include "tree/filter_match.h"
 
 /* Rules in order, then paths; rsync itself is asked in integration/20. */
-static void check(const char *const *rules, const char *path, bool is_dir, bool wanted)
+static void check_at(const char *root, const char *const *rules, const char *path, bool is_dir, bool wanted)
 {
 	struct filter *f;
 	struct err err;
 
 	assert_int_equal(filter_new(&f, &err), 0);
+	assert_int_equal(filter_set_root(f, root, &err), 0);
 	for (; *rules; rules++)
 		assert_int_equal(filter_add(f, *rules, &err), 0);
 	if (filter_wants(f, view_of(path, strlen(path)), is_dir) != wanted)
 		fail_msg("%s", path);
 	filter_free(f);
+}
+
+static void check(const char *const *rules, const char *path, bool is_dir, bool wanted)
+{
+	check_at("/", rules, path, is_dir, wanted);
+	check_at("/some/where", rules, path, is_dir, wanted);
 }
 
 static void test_filter__first_match_wins(void **state)
@@ -55,6 +62,43 @@ static void test_filter__leading_stars_match_at_the_top(void **state)
 	check(rules, "a/deep", true, false);
 	check(all, "x", false, false);
 	check(all, "x", true, false);
+}
+
+static void test_filter__a_slash_means_the_absolute_path(void **state)
+{
+	const char *const at_the_root[] = {"-/ /home/me/tmp", "- /home/me/x", NULL};
+	const char *const any[] = {"-/ me/a/*.o", "-/ *.c", "-/ d/***", "-/ **/e", "- **/top", NULL};
+	const char *const above[] = {"-/ home/***", NULL};
+	const char *const stars[] = {"-/ **/home/me/x", NULL};
+	const char *const negated[] = {"-/! /home/me/a/***", NULL};
+	char deep[8192];
+
+	(void)state;
+	check_at("/home/me", at_the_root, "tmp", true, false);
+	check_at("/home/me", at_the_root, "x", false, true);
+	check_at("/home/me", at_the_root, "home/me/tmp", true, true);
+	check_at("/home/me", at_the_root, "home/me/x", false, false);
+	check_at("/home", at_the_root, "me/tmp", true, false);
+	check_at("/", at_the_root, "home/me/tmp", true, false);
+	check_at("/home/you", at_the_root, "tmp", true, true);
+	check_at("/home/me", any, "a/1.o", false, false);
+	check_at("/home/me", any, "b/1.o", false, true);
+	check_at("/home/me", any, "b/1.c", false, false);
+	check_at("/home/me", any, "b/d", true, false);
+	check_at("/home/me", any, "b/d/x", false, false);
+	check_at("/home/d/me", any, "x", false, false);
+	check_at("/home/me", any, "e", false, false);
+	check_at("/home/me", any, "top", false, false);
+	check_at("/home/me", above, "x", false, false);
+	/* As in rsync, there is no '/' in front of it then. */
+	check_at("/home/me", stars, "x", false, true);
+	check_at("/home/me", negated, "a/x", false, true);
+	check_at("/home/me", negated, "b", false, false);
+	memset(deep, 'x', sizeof(deep));
+	memcpy(deep + sizeof(deep) - 3, ".c", 3);
+	check_at("/home/me", any, deep, false, false);
+	deep[4094] = 0;
+	check_at("/home/me", any, deep, false, true);
 }
 
 static void test_filter__clear_forgets(void **state)
@@ -107,6 +151,16 @@ static void test_filter__digest_follows_the_rules(void **state)
 	x = filter_digest(a);
 	y = filter_digest(b);
 	assert_false(hash_equal(&x, &y));
+	assert_int_equal(filter_add(a, "!", &err), 0);
+	assert_int_equal(filter_add(b, "!", &err), 0);
+	assert_int_equal(filter_add(a, "- /x", &err), 0);
+	assert_int_equal(filter_add(b, "-/ /x", &err), 0);
+	x = filter_digest(a);
+	y = filter_digest(b);
+	assert_false(hash_equal(&x, &y));
+	assert_int_equal(filter_set_root(b, "/home", &err), 0);
+	x = filter_digest(b);
+	assert_false(hash_equal(&x, &y));
 	filter_free(a);
 	filter_free(b);
 }
@@ -116,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter__first_match_wins),
 		cmocka_unit_test(test_filter__leading_stars_match_at_the_top),
+		cmocka_unit_test(test_filter__a_slash_means_the_absolute_path),
 		cmocka_unit_test(test_filter__clear_forgets),
 		cmocka_unit_test(test_filter__bad_rules_are_refused),
 		cmocka_unit_test(test_filter__many_stars),
