@@ -415,8 +415,17 @@ static int take_short(struct config *c, char **argv, int *i, struct err *err)
 
 static int check_backup(struct config *c, struct err *err)
 {
+	const char *given = c->backup_dir;
+
+	if (!given)
+		c->backup_dir = "";
 	while (strncmp(c->backup_dir, "./", 2) == 0)
 		c->backup_dir += 2;
+	if (given && !*c->backup_dir)
+		return err_set(err, ERR_USAGE,
+			       "--backup-dir '%s': it must be a directory "
+			       "inside of DEST, not DEST itself",
+			       given);
 	c->backup_len = strlen(c->backup_dir);
 	while (c->backup_len > 1 && c->backup_dir[c->backup_len - 1] == '/')
 		c->backup_len--;
@@ -482,7 +491,7 @@ int options_parse(int argc, char **argv, struct config *c, struct err *err)
 
 	memset(c, 0, sizeof(*c));
 	c->program = argv[0];
-	c->backup_dir = c->suffix = "";
+	c->suffix = "";
 	c->max_delete = 50;
 	c->max_percent = c->max_default = 1;
 	c->timeout = 120;

@@ -59,6 +59,13 @@ rm -r "$S/bak"; settle; run_sync --backup-dir=bak "$S" "$D"; is "and right witho
 for wrong in /abs ../up a/../b .snapsync .snapsync/x . a//b; do
 	run_sync --backup-dir="$wrong" "$S" "$D"; is "--backup-dir=$wrong: exit 1" "$rc" 1
 done
+# An empty one (a variable that is not set) is not the same as none.
+echo kept >"$S/empty"; settle; run_sync "$S" "$D"; rm "$S/empty"; settle
+for wrong in '' ./ ././ .// ./.; do
+	run_sync --backup-dir="$wrong" "$S" "$D"; is "--backup-dir=$wrong: exit 1" "$rc" 1; like "is named" "$errors" "--backup-dir.* inside of"
+	run_sync --backup-dir "$wrong" --suffix=.old "$S" "$D"; is "with --suffix too" "$rc" 1
+done
+ok "and nothing was deleted" test -f "$D/empty"; run_sync "$S" "$D"
 run_sync --suffix=.old "$S" "$D"; is "--suffix alone: exit 1" "$rc" 1
 run_sync --backup-dir=b --suffix=a/b "$S" "$D"; is "a slash in it: exit 1" "$rc" 1
 ln -s "$T/aside" "$D/out"; mkdir "$T/aside"; echo 4 >"$S/1"; settle
