@@ -417,6 +417,28 @@ static int doubt(struct ship *h, struct err *err)
 	return r;
 }
 
+/* Somebody who is not us has mirrored to it: another source, or this one before
+ * its state was lost. */
+static bool others_were_here(const struct ship *h)
+{
+	const struct msg_welcome *w = remote_welcome(h->remote);
+
+	return (w->flags & MSG_WELCOME_KNOWN) &&
+	       memcmp(w->pair, h->d->pair, sizeof(w->pair)) != 0;
+}
+
+static void tell_alone(const struct listing *l, bool known)
+{
+	bool warn = known || others_were_here(l->h);
+
+	if (l->alone)
+		log_line(l->h->o.log, warn ? LOG_WARN : LOG_INFO,
+			 "the destination has %" PRIu64 " that the source does "
+			 "not have, left alone (--verify names them, and with "
+			 "--delete removes them)",
+			 l->alone);
+}
+
 int reconcile(struct ship *h, bool explained, struct err *err)
 {
 	struct listing l = {.h = h, .stranger = -1, .enough = GATHER_MANY};
@@ -447,12 +469,8 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 		r = err->code;
 	}
 	all = !l.some_unreadable;
-	if (r == 0 && l.alone)
-		log_line(h->o.log, known ? LOG_WARN : LOG_INFO,
-			 "the destination has %" PRIu64 " that the source does "
-			 "not have, left alone (--verify names them, and with "
-			 "--delete removes them)",
-			 l.alone);
+	if (r == 0)
+		tell_alone(&l, known);
 	if (r == 0 && explained)
 		r = keep_limbo(&l, err);
 	if (r == 0)

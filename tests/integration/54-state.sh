@@ -82,11 +82,16 @@ fresh; change 1 3; f=$(db); rm -f "$f"*; sqlite3 "$f" 'CREATE TABLE other(x); PR
 
 # Deleted.
 fresh; rm -rf "$T/state"; run_sync --stats "$S" "$D"; ok "deleted: right" right; is "nothing is sent" "$(stat_of 'Files sent')" 0
-fresh; change 1 3; rm -rf "$T/state"; run_sync "$S" "$D"; is "deleted, and changed meanwhile: 0" $rc 0; ok "what went meanwhile stays, theirs too" test -f "$D/d/f3" -a -f "$D/theirs"
+like "how much is not known is told" "$errors" 'the destination has 2 that the source does not have, left alone \(--verify names'
+run_sync "$S" "$D"; is "once" "$rc$errors" 0
+fresh; change 1 3; rm -rf "$T/state"; run_sync "$S" "$D"; is "deleted, and changed meanwhile: 0" $rc 0; like "what went meanwhile is counted" "$errors" 'has 4 that the source does not have, left alone'; ok "what went meanwhile stays, theirs too" test -f "$D/d/f3" -a -f "$D/theirs"
 run_sync --verify --delete "$S" "$D"; ok "--verify --delete cleans up" same "$S" "$D"
 fresh; rm -rf "$T/state" "$S"; mkdir "$S"; run_sync "$S" "$D"; ok "deleted, and the source is empty: nothing goes" test -f "$D/d/f3" -a -f "$D/theirs"
 rm -rf "$T/state"; run_sync --delete "$S" "$D"; is "... with --delete: 25" $rc 25; ok "nothing goes" test -f "$D/d/f3" -a -f "$D/theirs"
 like "says how it may" "$errors" 'the source is empty .*run once with --verify --delete --force-delete'; run_sync --verify --delete --force-delete "$S" "$D"; ok "and so it does" same "$S" "$D"
+# Nothing was ever mirrored there: what is there already is nothing to warn of.
+fresh; rm -rf "$T/state" "$D/.snapsync"; run_sync "$S" "$D"; is "a first contact: no word" "$rc$errors" 0
+rm -rf "$T/state" "$D/.snapsync"; run_sync -v "$S" "$D"; like "but with -v" "$errors$out" 'has 2 that the source does not have, left alone'
 # Its log (-wal) alone is lost.
 fresh; change 1 3; strace -f -b execve -o /dev/null -e trace=sendto -e inject=sendto:signal=KILL:when=6+ "$SNAPSYNC" --state-dir "$T/state" "$S" "$D" >/dev/null 2>&1
 rm -f "$(db)-wal" "$(db)-shm"; n=0; while [ $n -lt 40 ]; do run_sync "$S" "$D"; [ $rc = 5 ] || break; sleep 0.05; n=$((n + 1)); done; ok "killed, and its log is lost: right" right
