@@ -195,12 +195,14 @@ static int verdict(struct client *k, struct err *err)
 			 "drift at the destination: %" PRIu64 ", %s",
 			 n->drifted - n->extras,
 			 left ? "not all of it repaired" : "repaired");
+	/* With --delete it is what a filter protects, or came meanwhile. */
 	if (n->extras)
-		return err_set(err, ERR_PARTIAL,
-			       "left alone at the destination: %" PRIu64
-			       " that the source does not have (--delete "
-			       "removes them)",
-			       n->extras);
+		return err_set(
+			err, ERR_PARTIAL,
+			"left alone at the destination: %" PRIu64
+			" that the source does not have%s",
+			n->extras,
+			k->c->delete_extras ? "" : " (--delete removes them)");
 	if (left > 0 || k->pass.problems > 0 ||
 	    k->pass.withheld == PASS_RESTLESS)
 		return err_set(

@@ -23,7 +23,7 @@ is "-n: no more than that" "$(lines)" 9
 ok "-n: nothing was changed" "$TREECMP" "$T/before" "$D"
 like "-n: the sum" "$errors" 'drift at the destination: 9'
 verify "$S" "$D"; is "repair: 23, for the extras" $rc 23; is "repair: the same lines" "$(lines)" 9
-like "repair: says so" "$errors" 'drift at the destination: 7, repaired'; like "what stays" "$errors" '2 that the source does not have'
+like "repair: says so" "$errors" 'drift at the destination: 7, repaired'; like "what stays" "$errors" '2 that the source does not have \(--delete removes them\)'
 ok "the extras are left alone" test -f "$D/extra" -a -f "$D/extradir/1"
 verify --delete "$S"; is "--delete, and the only destination: 0" $rc 0; ok "equal" same "$S" "$D"
 verify "$S" "$D"; is "and then nothing" "$rc$out" 0
@@ -45,6 +45,10 @@ fresh; echo more >>"$S/a"; echo other >>"$D/a"; rm "$S/b" "$D/b"; mv "$S/sub" "$
 # What a filter leaves out is nobody's business, and stays.
 fresh; mkdir "$D/cache"; echo 1 >"$D/cache/1"; echo 2 >"$D/x.tmp"; verify --delete --exclude '*.tmp' --exclude /cache "$S" "$D"
 is "excluded: 0" $rc 0; is "excluded: no drift" "$out" ""; ok "excluded: stays" test -f "$D/cache/1" -a -f "$D/x.tmp"
+# What it protects keeps its directory, with --delete too: no word of what is done already.
+fresh; mkdir "$D/extradir"; echo 1 >"$D/extradir/1.tmp"; echo 2 >"$D/keep/2.tmp"; rm -r "$S/keep"; verify --delete --exclude '*.tmp' "$S" "$D"
+is "protected below what goes: 23" $rc 23; like "is told" "$errors" 'left alone at the destination: 2 that the source does not have$'; ok "it stays" test -f "$D/extradir/1.tmp" -a -f "$D/keep/2.tmp"
+unlike "and not to be removed by --delete" "$errors" '--delete removes'
 # Too many extras.
 fresh; n=0; while [ $n -lt 300 ]; do echo $n >"$D/n$n"; n=$((n + 1)); done
 verify --delete "$S" "$D"; is "more than --max-delete: 25" $rc 25; ok "nothing is deleted" test -f "$D/n299"
