@@ -42,6 +42,8 @@ static int one_pass(struct client *k, struct err *err)
 	k->passes++;
 	if (r == 0)
 		state_stamp(k);
+	if (r == 0 && k->pass.other_rules)
+		k->dest.known = false;
 	/* Shipping reads from the directory that was scanned. */
 	if (r == 0 && k->ship) {
 		ship_set_root(k->ship, fd);

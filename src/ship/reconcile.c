@@ -417,19 +417,11 @@ static int doubt(struct ship *h, struct err *err)
 	return r;
 }
 
-/* Somebody who is not us has mirrored to it: another source, or this one before
- * its state was lost. */
-static bool others_were_here(const struct ship *h)
-{
-	const struct msg_welcome *w = remote_welcome(h->remote);
-
-	return (w->flags & MSG_WELCOME_KNOWN) &&
-	       memcmp(w->pair, h->d->pair, sizeof(w->pair)) != 0;
-}
-
+/* Not at a first contact: there that is what one expects. */
 static void tell_alone(const struct listing *l, bool known)
 {
-	bool warn = known || others_were_here(l->h);
+	bool warn = known ||
+		    remote_welcome(l->h->remote)->flags & MSG_WELCOME_KNOWN;
 
 	if (l->alone)
 		log_line(l->h->o.log, warn ? LOG_WARN : LOG_INFO,

@@ -271,6 +271,27 @@ static int finish(struct pass *p, struct err *err)
 	return q ? db_run(q, err) : err->code;
 }
 
+/* Other rules than at the last pass: what was excluded was not looked at, here or
+ * at a destination, so what is included now may differ there in any way. */
+static int compare_rules(struct pass *p, struct err *err)
+{
+	struct hash sum = filter_digest(p->o->filter);
+	int64_t now = (int64_t)hash_half(&sum), was;
+	struct sql *q;
+	bool changed;
+	int r = store_config_int(p->s, "filter", &was, err);
+
+	if (r < 0 || (r > 0 && was == now))
+		return r < 0 ? r : 0;
+	changed = r > 0;
+	r = store_config_set_int(p->s, "filter", now, err);
+	if (r < 0 || !changed)
+		return r;
+	p->result->other_rules = true;
+	q = db_sql(store_db(p->s), "UPDATE dest SET known=0", err);
+	return q ? db_run(q, err) : err->code;
+}
+
 int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	     struct pass_result *result, struct err *err)
 {
@@ -289,6 +310,8 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	r = db_begin_lazy(store_db(s), err);
 	if (r == 0)
 		r = begin_root(&p, err);
+	if (r == 0)
+		r = compare_rules(&p, err);
 	if (r == 0)
 		r = walk(&p, err);
 	if (r == 0)

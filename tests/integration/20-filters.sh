@@ -130,6 +130,11 @@ for when in at-once later; do
 	ok "what is excluded stays" test -f "$D/leave/f" -a -f "$D/leave/sub/h" -a ! -e "$D/moved"
 	run_sync "$S" "$D"; is "included again: exit" $rc 0; rm -r "$S/leave"; run_sync "$S" "$D"; rm -rf "$D/leave"
 done
+# Gone while it was excluded, and included again: nobody deletes it, but it is said; --verify --delete does.
+mkdir "$S/while"; echo 1 >"$S/while/1"; echo 2 >"$S/while/2"; run_sync "$S" "$D"; run_sync --exclude=/while "$S" "$D"; is "excluded: exit" $rc 0; is "nothing to say" "$errors" ""
+rm "$S/while/1"; run_sync "$S" "$D"; is "included again: exit" $rc 0; like "what is left there is said" "$errors" 'the destination has 1 that the source does not have'
+run_sync "$S" "$D"; is "once" "$errors" ""; run_sync --verify --delete "$S" "$D"; ok "--verify --delete" same "$S" "$D"
+echo 3 >"$S/while/3"; run_sync --exclude=/while "$S" "$D"; rm -r "$S/while"; run_sync --delete "$S" "$D"; ok "--delete when it is included again" same "$S" "$D"
 # --delete and excludes at a first contact: excluded extras stay.
 mkdir -p "$T/few" "$T/full/sub"; echo 1 >"$T/few/1"; echo k >"$T/full/k.o"; echo e >"$T/full/e"; echo k >"$T/full/sub/k.o"
 run_sync --delete --exclude='*.o' "$T/few" "$T/full"
