@@ -34,13 +34,13 @@ static int park(struct ship *h, struct place from, int64_t inode,
 	const unsigned char *pair = h->d->pair;
 	struct place limbo = {STORE_LIMBO, name, 0};
 
-	limbo.len = (size_t)snprintf(name, sizeof(name),
-				     "%llx%s.%llx.%02x%02x%02x%02x",
-				     inode < 0 ? -(unsigned long long)inode
-					       : (unsigned long long)inode,
-				     inode < 0 ? "x" : "",
-				     (unsigned long long)h->d->sent + 1,
-				     pair[0], pair[1], pair[2], pair[3]);
+	/* Two links of one inode may wait at a time. */
+	limbo.len = (size_t)snprintf(
+		name, sizeof(name), "%llx%s.%llx.%llx.%02x%02x%02x%02x",
+		inode < 0 ? -(unsigned long long)inode
+			  : (unsigned long long)inode,
+		inode < 0 ? "x" : "", (unsigned long long)h->d->sent + 1,
+		++h->parks, pair[0], pair[1], pair[2], pair[3]);
 	return move_to(h, from, limbo, inode, type, true, err);
 }
 

@@ -196,7 +196,8 @@ struct ship {
 	uint64_t loads_won, loads_lost; /* of lists, for a chunk */
 	bool can_copy;			/* negotiated, and there is something */
 	bool batch_moves;		/* the open batch has a MOVE or LINK */
-	uint64_t failed_before;		/* this campaign */
+	unsigned long long parks; /* so many have got a name in the limbo */
+	uint64_t failed_before;	  /* this campaign */
 	struct map
 		replaced; /* inodes with a FILE (SYMLINK, NODE) in this campaign */
 	struct copied *copied;
