@@ -194,9 +194,12 @@ int confine_dir(struct apply *a, enum msg_area area, struct view path,
 /* Some directory moved or went: trust no descriptor. */
 void confine_forget(struct apply *a);
 void confine_init(struct apply *a);
-/* Give ourselves access to our own directories along the path; true if
- * anything was changed. */
-bool confine_widen(struct apply *a, const struct msg_path *p);
+/* Before the paths of one operation are widened: room for them, if need be by
+ * restoring what was widened for others. */
+void confine_room(struct apply *a);
+/* Give ourselves access to our own directories along the path, and to what is
+ * at its end if `itself`; true if anything was changed. */
+bool confine_widen(struct apply *a, const struct msg_path *p, bool itself);
 void confine_restore(struct apply *a);
 /* Its mode was set on purpose: do not restore. */
 void confine_keep(struct apply *a, uint64_t dev, uint64_t ino);

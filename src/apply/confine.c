@@ -180,17 +180,21 @@ static bool widen_one(struct apply *a, int dirfd, const char *name,
 	return w->fd >= 0;
 }
 
-bool confine_widen(struct apply *a, const struct msg_path *p)
+void confine_room(struct apply *a)
+{
+	if (a->widened_count >= APPLY_WIDENED / 2)
+		confine_restore(a);
+}
+
+bool confine_widen(struct apply *a, const struct msg_path *p, bool itself)
 {
 	struct view up, rest, name;
 	bool changed = false;
 	struct err err;
 	int fd, next;
 
-	if (a->widened_count >= APPLY_WIDENED)
-		confine_restore(a);
 	path_split(p->path, &up, &name);
-	rest = up;
+	rest = itself ? p->path : up;
 	fd = fsys_dup(p->area == MSG_LIMBO ? a->limbo_fd : a->dest_fd, &err);
 	if (fd >= 0)
 		widen_one(a, fd, ".", &changed, &err);

@@ -414,9 +414,14 @@ int execute(struct apply *a, const struct noted *n, bool replay,
 		touch_places(a, n);
 	if (r == 0 || err->sys != EACCES)
 		return r;
-	/* Our own directory without write permission for us? */
-	widened = confine_widen(a, &n->op.path);
-	if (n->op.type == MSG_MOVE || n->op.type == MSG_LINK)
-		widened = confine_widen(a, &n->op.from) || widened;
+	/* Our own directory without write permission for us?  One that gets
+	 * another parent is written to itself (its ".."), and one that made
+	 * room gives back what it holds. */
+	confine_room(a);
+	widened = confine_widen(a, &n->op.path, n->op.type == MSG_REMOVE);
+	if (n->op.from.path.len)
+		widened = confine_widen(a, &n->op.from,
+					n->op.type != MSG_LINK) ||
+			  widened;
 	return widened ? once(a, n, replay, err) : r;
 }

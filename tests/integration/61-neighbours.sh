@@ -1,0 +1,35 @@
+#!/bin/sh
+# What one entry is, or what becomes of it, must not keep its neighbours from
+# getting right: directories and files that their owner may not write or read,
+# sources of copies that go in the same pass, hard links whose first name has no room.
+. "$(dirname "$0")/lib.sh"
+need setpriv
+S=$T/src D=$T/dst
+if [ "$(id -u)" != 0 ]; then
+	echo "# not root: a helper of another user cannot be tried"
+	ok "root is needed" false; finish
+fi
+# The helper is somebody else, who has but his own rights.
+user=4242
+chmod 711 "$T"; cp "$BUILD/snapsync-helper" "$T/helper"
+printf '#!/bin/sh\nexec setpriv --reuid=%s --regid=%s --clear-groups %s "$@"\n' $user $user "$T/helper" >"$T/as-user"; chmod +x "$T/as-user"
+fresh() { rm -rf "$S" "$D" "$T/state"; mkdir "$S" "$D"; chown $user:$user "$S" "$D"; }
+as_user() { chown -R $user:$user "$S"; run_sync --helper-path "$T/as-user" "$@" "$S" "$D"; }
+begin() { as_user; is "$1: the first run: 0" $rc 0; settle; }
+equal() { is "$1: 0" $rc 0; is "$1: nothing to say" "$errors" ""; ok "$1: equal" same "$S" "$D"; }
+# A directory gets another parent by a change of itself.
+fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/1"; echo 2 >"$S/b/2"; chmod 555 "$S/a" "$S/b"; begin "two that change places"
+mv "$S/a" "$S/x"; mv "$S/b" "$S/a"; mv "$S/x" "$S/b"; as_user; equal "two that change places"
+fresh; mkdir -p "$S/p/ro" "$S/q/ro2/sub"; echo 1 >"$S/p/ro/f"; echo 2 >"$S/q/ro2/sub/g"; echo 3 >"$S/q/h"; chmod 555 "$S/p/ro" "$S/q/ro2" "$S/q/ro2/sub" "$S/q"; begin "other parents"
+mv "$S/p/ro" "$S/q/ro"; mv "$S/q/ro2/sub" "$S/p/sub"; mv "$S/q/h" "$S/p/sub/h"; as_user; equal "other parents"
+mv "$S/q" "$S/x"; mv "$S/p" "$S/q"; mv "$S/x" "$S/p"; as_user; equal "with all that is in them"
+mv "$S/p" "$S/x"; mkdir "$S/p"; mv "$S/x" "$S/p/inner"; chmod 555 "$S/p"; as_user; equal "into a new one of its own name"
+fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/1"; echo 2 >"$S/b/2"; chmod 555 "$S/a"; begin "replaced by another"
+rm -r "$S/a"; mv "$S/b" "$S/a"; as_user; equal "replaced by another"
+fresh; for i in $(seq 300); do mkdir -p "$S/from/$i"; echo $i >"$S/from/$i/f"; done; mkdir "$S/to"; chmod 555 "$S"/from/*; begin "many"
+mv "$S"/from/* "$S/to/"; as_user; equal "many"; is "many: their modes" "$(stat -c %a "$D"/to/* | sort | uniq -c | tr -d ' ')" 300555
+fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/1"; echo 2 >"$S/b/2"; chmod 555 "$S/a"; begin "with another's files"
+chmod 755 "$D/a"; echo theirs >"$D/a/theirs"; chown $user:$user "$D/a/theirs"; chmod 555 "$D/a"; rm -r "$S/a"; mv "$S/b" "$S/a"; as_user
+is "with another's files: 0" $rc 0; is "they are kept, beside what came" "$(cat "$D/a/theirs" "$D/a/2")" "theirs
+2"
+finish
