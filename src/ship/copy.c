@@ -64,6 +64,14 @@ int copy_path(struct ship *h, int64_t inode, struct buf *path, struct err *err)
 					: settled_path(h, inode, path, err);
 }
 
+/* A helper that is not root cannot read what its owner may not. */
+static bool is_readable(const struct ship *h, const struct attr *a)
+{
+	return !h->remote || (a->mode & 0400) ||
+	       remote_welcome(h->remote)->flags &
+		       (MSG_WELCOME_CHOWN | MSG_WELCOME_NO_MODES);
+}
+
 /* 1 and the path, if the helper has this content under it. */
 static int locate(struct ship *h, int64_t inode, const struct hash *hash,
 		  struct buf *path, struct err *err)
@@ -75,8 +83,9 @@ static int locate(struct ship *h, int64_t inode, const struct hash *hash,
 		r = index_relic(h->s, h->d->id, inode, &a.hash, &a.size, err);
 		a.type = FSYS_FILE;
 		a.hashed = true;
+		a.mode = 0400; /* not known */
 	}
-	if (r <= 0 || a.type != FSYS_FILE || !a.hashed ||
+	if (r <= 0 || a.type != FSYS_FILE || !a.hashed || !is_readable(h, &a) ||
 	    !hash_equal(&a.hash, hash))
 		return r < 0 ? r : 0;
 	return copy_path(h, inode, path, err);

@@ -280,7 +280,8 @@ static int campaign(struct ship *h, struct err *err)
 		h->reading->wanted = false;
 	r = index_empty(h->s, err);
 	if (r >= 0) {
-		h->can_copy = r == 0 && (h->o.dry || can_copy(h));
+		h->can_copy = r == 0 && !h->repairs &&
+			      (h->o.dry || can_copy(h));
 		r = place_all(h, err);
 	}
 	if (r == 0)
@@ -349,6 +350,7 @@ int ship_run(struct ship *h, struct err *err)
 	if (r == 0 && h->remote && !h->o.dry && !h->d->known && !h->listed)
 		r = reconcile(h, true, err);
 	h->listed = false;
+	h->repairs = false;
 	if (r == 0 && !h->reading)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
@@ -367,6 +369,7 @@ int ship_run(struct ship *h, struct err *err)
 		}
 		if (h->bad_count) {
 			r = copy_repair(h, err);
+			h->repairs = true;
 			continue;
 		}
 		if (!h->surprised)

@@ -32,4 +32,12 @@ fresh; mkdir "$S/a" "$S/b"; echo 1 >"$S/a/1"; echo 2 >"$S/b/2"; chmod 555 "$S/a"
 chmod 755 "$D/a"; echo theirs >"$D/a/theirs"; chown $user:$user "$D/a/theirs"; chmod 555 "$D/a"; rm -r "$S/a"; mv "$S/b" "$S/a"; as_user
 is "with another's files: 0" $rc 0; is "they are kept, beside what came" "$(cat "$D/a/theirs" "$D/a/2")" "theirs
 2"
+# What its owner may not read is no source of copies: it is sent, and nobody has changed anything.
+for size in 1500 500000; do
+	fresh; head -c $size /dev/urandom >"$S/shadow"; chmod 000 "$S/shadow"; begin "$size bytes that cannot be read"
+	cp -p "$S/shadow" "$S/shadow-"; as_user --stats; is "the same content: 0" $rc 0; is "the same content: nothing to say" "$errors" ""; is "it is sent, once" "$(stat_of 'Literal data')" $size
+	ok "the same content" cmp "$S/shadow" "$D/shadow-"; as_user --stats; is "$size bytes: the next run has nothing to do" "$rc $errors $(stat_of 'Operations sent')" "0  0"
+	echo more >>"$S/shadow-"; settle; as_user; is "appended to: 0" $rc 0; is "appended to: nothing to say" "$errors" ""; ok "appended to" cmp "$S/shadow-" "$D/shadow-"
+	rm "$S/shadow"; cp "$S/shadow-" "$S/third"; chmod 000 "$S/third"; mv "$S/shadow-" "$S/moved"; rm "$S/moved"; as_user; is "of one that goes: 0" $rc 0; ok "of one that goes" cmp "$S/third" "$D/third"
+done
 finish
