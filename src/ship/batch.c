@@ -148,6 +148,8 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 	if (r == 0 && !h->open) {
 		h->batch = h->d->sent + 1;
 		h->open = true;
+		if (h->removed.count && h->d->acked == h->d->sent)
+			map_clear(&h->removed);
 		r = h->sink->ops->begin(h->sink, h->batch, err);
 		if (r == 0 && m.path.path.len)
 			r = paths(h, op, &m, err);

@@ -42,6 +42,27 @@ static int settled_path(struct ship *h, int64_t inode, struct buf *out,
 	return r > 0 ? top == STORE_ROOT && out->len > 0 : r;
 }
 
+/* Did it lose a name in a batch that has been closed?  T does not know. */
+static bool is_removed(const struct ship *h, int64_t inode)
+{
+	const uint64_t *batch = map_get_u64(&h->removed, (uint64_t)inode);
+
+	return batch && !(h->open && *batch == h->batch);
+}
+
+int copy_removed(struct ship *h, int64_t inode, struct err *err)
+{
+	bool is_new;
+	uint64_t *batch = map_put_u64(&h->removed, (uint64_t)inode, &is_new,
+				      err);
+
+	if (!batch)
+		return err->code;
+	if (is_new)
+		*batch = h->batch;
+	return 0;
+}
+
 static int planned_path(struct ship *h, int64_t inode, struct buf *out,
 			struct err *err)
 {
@@ -49,7 +70,8 @@ static int planned_path(struct ship *h, int64_t inode, struct buf *out,
 	struct place at;
 	int r;
 
-	if (h->batch_moves || map_get_u64(&h->replaced, (uint64_t)inode))
+	if (h->batch_moves || map_get_u64(&h->replaced, (uint64_t)inode) ||
+	    is_removed(h, inode))
 		return 0;
 	r = plan_where(h, inode, FSYS_FILE, &at, err);
 	if (r <= 0)

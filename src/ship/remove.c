@@ -97,6 +97,8 @@ static int remove_name(struct ship *h, const struct name_row *row, bool below,
 	if (was && op.silent)
 		op.from = was->at;
 	r = batch_put(h, &op, err);
+	if (r >= 0 && row->type == FSYS_FILE)
+		r = copy_removed(h, row->inode, err);
 	if (r >= 0 && !below)
 		r = store_name_get(h->s, row->at, &want, err);
 	/* Who comes after us wants to know that the name is free. */

@@ -35,6 +35,7 @@ int ship_new(struct store *s, int root_fd, struct dest *d,
 	h->io = malloc(MSG_DATA_MAX);
 	h->hash = hash_new();
 	map_init(&h->replaced, 1);
+	map_init(&h->removed, sizeof(uint64_t));
 	if (!h->io || !h->hash || emit_init(h, err) < 0) {
 		ship_free(h);
 		return err_set(err, ERR_MEMORY, "out of memory");
@@ -52,6 +53,7 @@ void ship_free(struct ship *h)
 	long_free(h);
 	emit_release(h);
 	map_release(&h->replaced);
+	map_release(&h->removed);
 	free(h->copied);
 	free(h->bad);
 	plan_release(&h->plan);
@@ -95,6 +97,7 @@ static void abandon(struct ship *h)
 	h->copied_count = h->bad_count = 0;
 	h->needs = false;
 	map_clear(&h->replaced);
+	map_clear(&h->removed);
 	copy_forget(h);
 	arena_clear(&h->row_arena);
 	plan_clear(&h->plan);
@@ -272,6 +275,7 @@ static int campaign(struct ship *h, struct err *err)
 
 	plan_clear(&h->plan);
 	map_clear(&h->replaced);
+	map_clear(&h->removed);
 	copy_forget(h);
 	h->restless = 0;
 	h->surprised = false;

@@ -200,6 +200,9 @@ struct ship {
 	uint64_t failed_before;	  /* this campaign */
 	struct map
 		replaced; /* inodes with a FILE (SYMLINK, NODE) in this campaign */
+	/* File -> batch that takes the first of its names, until all that was
+	 * sent is settled: M knows it then. */
+	struct map removed;
 	struct copied *copied;
 	size_t copied_count, copied_cap;
 	bool needs;	    /* some copy was refused */
@@ -314,6 +317,8 @@ int copy_find(struct ship *h, uint64_t key, uint32_t len,
 /* A file with exactly this content: 1, its path. */
 int copy_find_whole(struct ship *h, const struct hash *hash, uint64_t size,
 		    int64_t *inode, struct buf *path, struct err *err);
+/* A REMOVE of the file was put into the batch. */
+int copy_removed(struct ship *h, int64_t inode, struct err *err);
 int copy_note(struct ship *h, const struct copied *c, struct err *err);
 /* The helper found something else where this range of a stage was to come from:
  * that is not copied from again. */

@@ -40,4 +40,7 @@ for size in 1500 500000; do
 	echo more >>"$S/shadow-"; settle; as_user; is "appended to: 0" $rc 0; is "appended to: nothing to say" "$errors" ""; ok "appended to" cmp "$S/shadow-" "$D/shadow-"
 	rm "$S/shadow"; cp "$S/shadow-" "$S/third"; chmod 000 "$S/third"; mv "$S/shadow-" "$S/moved"; rm "$S/moved"; as_user; is "of one that goes: 0" $rc 0; ok "of one that goes" cmp "$S/third" "$D/third"
 done
+# Copied and deleted in one pass, and more than one batch: what an earlier batch removes is no source.
+fresh; mkdir "$S/d"; for i in $(seq 5000); do echo "the content of file $i" >"$S/d/f$i"; done; run_sync "$S" "$D"; settle
+cp -r "$S/d" "$S/e"; rm -r "$S/d"; run_sync --force-delete --stats "$S" "$D"; equal "5000 copied, and deleted"; is "none fails" "$(stat_of 'Operations failed')" 0; is "each is sent once" "$(stat_of 'Files sent')" 5000
 finish
