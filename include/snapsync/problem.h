@@ -16,6 +16,8 @@ int problem_note(struct store *s, int64_t dest, struct view path, int code,
 /* When it was last noted with this text (nanoseconds, real time); 0 never. */
 int problem_last(struct store *s, int64_t dest, struct view path, const char *text,
 		 int64_t *out, struct err *err);
+/* 1: there is one that is this path's own, and not of what it was to be made from. */
+int problem_blocks(struct store *s, int64_t dest, struct view path, struct err *err);
 /* Lines about them: of a kind (a code) the first PROBLEM_LINES of a run get one
  * each, unless the log is verbose, and the others are counted. */
 #define PROBLEM_LINES 20u

@@ -266,10 +266,15 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 {
 	struct spot from, to;
 	struct fsys_stat st, there;
+	struct err ignored;
 	int r = find_subject(a, n, replay, &from, &st, err);
 
 	if (r <= 0)
 		return r < 0 ? r : done_before(a, n, err);
+	if (st.type == FSYS_DIR)
+		return err_sys(err, ERR_VANISHED, ENOENT,
+			       "a directory is in the way under the name that "
+			       "should be linked");
 	if (replay && done_before(a, n, err) == 0)
 		return 0;
 	if (replay)
@@ -301,6 +306,8 @@ static int link_name(struct apply *a, const struct noted *n, bool replay,
 		r = fsys_rename(a->tmp_fd, "link", to.fd, to.name, err);
 	if (r == 0)
 		touched_dir(a, to.dir, to.fd);
+	else
+		fsys_unlink(a->tmp_fd, "link", &ignored);
 	return r;
 }
 

@@ -163,6 +163,23 @@ static bool heir(const struct want *w, struct attr *old)
 	return true;
 }
 
+/* Nothing can be put under this name of an inode that has others: its content
+ * goes to one of those.  1: *home. */
+static int put_first(struct ship *h, const struct want *w, struct place *home,
+		     struct err *err)
+{
+	uint64_t before = h->counts.operations;
+	int r = home_other(h, w->at, w->row.id, home, err);
+
+	if (r > 0)
+		r = place_dir(h, home->parent, err);
+	else
+		return r;
+	if (r == 0)
+		r = put_inode(h, *home, &w->row, NULL, err);
+	return r < 0 ? r : h->counts.operations != before;
+}
+
 static int handle_name(struct ship *h, struct want *w, struct err *err)
 {
 	enum fsys_type type;
@@ -184,7 +201,9 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 	if (r < 0)
 		return r;
 	if (w->row.nlink > 1) {
-		r = plan_where(h, w->row.id, w->row.a.type, &home, err);
+		r = home_link(h, &w->row, &home, err);
+		if (r == 0)
+			r = put_first(h, w, &home, err);
 		if (r != 0)
 			return r < 0 ? r : link_name(h, w, home, err);
 	}
@@ -327,36 +346,6 @@ int content_names(struct ship *h, struct err *err)
 
 /* ------------------------------------------------------------ inodes */
 
-/* A name under which it is there already, rather than one that was planned in
- * this run and may fail. */
-static int firm_place(struct ship *h, const struct inode_row *row,
-		      struct place *out, struct err *err)
-{
-	struct name_list names;
-	enum fsys_type type;
-	int64_t there;
-	bool found = false;
-	size_t i;
-	int r = 0;
-
-	name_list_init(&names);
-	if (row->nlink > 1)
-		r = mirror_names_of(h->s, h->d->id, row->id, &names, err);
-	for (i = 0; r >= 0 && !found && i < names.count; i++) {
-		r = plan_get(h, names.rows[i].at, &there, &type, err);
-		found = r > 0 && there == row->id;
-	}
-	if (found) {
-		*out = names.rows[i - 1].at;
-		out->name = arena_copy(&h->plan.arena, out->name, out->len,
-				       err);
-		r = out->name ? 1 : err->code;
-	}
-	name_list_release(&names);
-	return r < 0 || found ? r
-			      : plan_where(h, row->id, row->a.type, out, err);
-}
-
 static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 {
 	struct inode_row row;
@@ -370,7 +359,7 @@ static int handle_inode(struct ship *h, int64_t inode, struct err *err)
 		return 0;
 	r = store_inode_get(h->s, inode, &row, err);
 	if (r > 0)
-		r = firm_place(h, &row, &at, err);
+		r = home_place(h, inode, &at, err);
 	if (r <= 0) /* gone, or not there at all: names care for it */
 		return r;
 	r = mirror_inode(h->s, h->d->id, inode, &have, err);
@@ -459,7 +448,7 @@ static int recheck_inode(struct ship *h, int64_t inode, struct err *err)
 	if (r <= 0 || row.a.type != FSYS_FILE || row.a.hashed || !have.hashed ||
 	    have.size != row.a.size || needs_meta(&have, &row.a))
 		return r < 0 ? r : 0;
-	r = plan_where(h, inode, row.a.type, &at, err);
+	r = home_place(h, inode, &at, err);
 	if (r > 0)
 		r = send_file(h, at, &row, &have, &now, &stage, err);
 	if (r == SEND_SAME && !needs_meta(&have, &now))

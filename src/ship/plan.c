@@ -8,6 +8,7 @@ void plan_init(struct plan *p)
 	map_init(&p->names, sizeof(struct t_name));
 	map_init(&p->dirs, sizeof(struct t_dir));
 	map_init(&p->homes, sizeof(struct t_dir));
+	map_init(&p->firm, sizeof(struct t_dir));
 	map_init(&p->placed, 1);
 	map_init(&p->touched, 1);
 	map_init(&p->parked, sizeof(struct t_dir));
@@ -22,6 +23,7 @@ void plan_clear(struct plan *p)
 	map_clear(&p->names);
 	map_clear(&p->dirs);
 	map_clear(&p->homes);
+	map_clear(&p->firm);
 	map_clear(&p->placed);
 	map_clear(&p->touched);
 	map_clear(&p->parked);
@@ -37,6 +39,7 @@ void plan_release(struct plan *p)
 	map_release(&p->names);
 	map_release(&p->dirs);
 	map_release(&p->homes);
+	map_release(&p->firm);
 	map_release(&p->placed);
 	map_release(&p->touched);
 	map_release(&p->parked);

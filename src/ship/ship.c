@@ -271,6 +271,7 @@ static bool can_copy(const struct ship *h)
 /* One campaign: what differs now, in order. */
 static int campaign(struct ship *h, struct err *err)
 {
+	int64_t problems = 0;
 	int r;
 
 	plan_clear(&h->plan);
@@ -282,7 +283,10 @@ static int campaign(struct ship *h, struct err *err)
 	h->failed_before = h->counts.failed;
 	if (h->reading)
 		h->reading->wanted = false;
-	r = index_empty(h->s, err);
+	r = problem_count(h->s, h->d->id, &problems, err);
+	h->problems = problems > 0;
+	if (r == 0)
+		r = index_empty(h->s, err);
 	if (r >= 0) {
 		h->can_copy = r == 0 && !h->repairs &&
 			      (h->o.dry || can_copy(h));

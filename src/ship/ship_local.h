@@ -3,6 +3,7 @@
  *   ship.c       course of a run           plan.c      T, the model of the far end
  *   place.c      moves and directories     remove.c    deletes
  *   content.c    files, links, metadata    send.c      one file's content
+ *   home.c       which name of an inode to use
  *   long.c       content that is sent piece by piece
  *   sign.c       what an adopted file holds
  *   notes.c      what is learnt on the way
@@ -36,6 +37,8 @@ struct plan {
 	struct map names;   /* (parent, name) -> struct t_name */
 	struct map dirs;    /* directory -> struct t_dir: where it is in T */
 	struct map homes;   /* other inode -> struct t_dir: one of its names */
+	struct map firm;    /* such an inode -> struct t_dir: the name that new
+				   ones are linked to; len 0: none yet */
 	struct map placed;  /* directories found in their final place */
 	struct map touched; /* directories whose content was changed */
 	struct map parked;  /* dead directory in the limbo -> struct t_dir:
@@ -172,6 +175,7 @@ struct ship {
 	size_t fail_count, fail_cap;
 	uint64_t fail_batch; /* they are all of this one */
 	bool surprised;
+	bool problems; /* there were some, before this campaign */
 	/* sending */
 	uint64_t stage;	   /* last number used */
 	unsigned char *io; /* MSG_DATA_MAX bytes */
@@ -284,6 +288,19 @@ int content_inodes(struct ship *h, struct err *err);
 int content_dirs(struct ship *h, struct err *err);
 /* Settle files that only might have changed, without the far end. */
 int content_recheck(struct ship *h, struct err *err);
+
+/* home.c */
+/* A name that both S and T give to an inode which is no directory, rather one
+ * that was there before than one that was planned in this run and may fail: 1. */
+int home_place(struct ship *h, int64_t inode, struct place *out,
+	       struct err *err);
+/* What a new name of it is linked to: such a name, or any that T has; else 0. */
+int home_link(struct ship *h, const struct inode_row *row, struct place *out,
+	      struct err *err);
+/* Nothing could be put under this name the last time: 1 and another one that S
+ * gives to the inode. */
+int home_other(struct ship *h, struct place at, int64_t inode,
+	       struct place *out, struct err *err);
 
 /* send.c */
 enum send_result {

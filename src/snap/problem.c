@@ -47,6 +47,25 @@ int problem_last(struct store *s, int64_t dest, struct view path,
 	return r < 0 ? r : 0;
 }
 
+int problem_blocks(struct store *s, int64_t dest, struct view path,
+		   struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "SELECT 1 FROM problem WHERE dest=?1 AND"
+			       " path=?2 AND code<>?3",
+			       err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	db_blob(q, 2, path.p, path.len);
+	db_text(q, 3, err_name(ERR_VANISHED));
+	r = db_step(q, err);
+	db_reset(q);
+	return r;
+}
+
 void problem_tell(struct problem_teller *t, struct view path, int code,
 		  const char *text)
 {

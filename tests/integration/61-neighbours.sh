@@ -43,4 +43,20 @@ done
 # Copied and deleted in one pass, and more than one batch: what an earlier batch removes is no source.
 fresh; mkdir "$S/d"; for i in $(seq 5000); do echo "the content of file $i" >"$S/d/f$i"; done; run_sync "$S" "$D"; settle
 cp -r "$S/d" "$S/e"; rm -r "$S/d"; run_sync --force-delete --stats "$S" "$D"; equal "5000 copied, and deleted"; is "none fails" "$(stat_of 'Operations failed')" 0; is "each is sent once" "$(stat_of 'Files sent')" 5000
+# A directory of somebody else has one name of three: the others are made, whichever comes first.
+for there in a b c; do
+	fresh; mkdir "$D/$there"; echo theirs >"$D/$there/theirs"; echo one >"$S/a"; ln "$S/a" "$S/b"; ln "$S/a" "$S/c"; echo k >"$S/k"
+	run_sync "$S" "$D"; is "another's directory has $there: 23" $rc 23; unlike "$there: it is told why" "$errors" 'not permitted'; like "$there: it is told why" "$errors" "$there: a directory is in the way"
+	run_sync "$S" "$D"; is "$there: still 23" $rc 23; ok "$there: what is theirs is kept" test -e "$D/$there/theirs"
+	is "$there: the other names are there, and one file" "$(cd "$D" && find . -path ./.snapsync -prune -o -type f -name '[abc]' -links 2 -printf . -exec cat {} \;)" ".one
+.one"
+	rm -r "${D:?}/$there"; run_sync "$S" "$D"; equal "$there: and it goes"; is "$there: three names" "$(stat -c %h "$D/a")" 3
+done
+fresh; echo one >"$S/d"; run_sync "$S" "$D"; mkdir "$D/a"; echo theirs >"$D/a/theirs"; ln "$S/d" "$S/a"; ln "$S/d" "$S/e"; settle
+run_sync "$S" "$D"; is "new names of one that is there: 23" $rc 23; ok "the one that has room" test "$D/e" -ef "$D/d"; unlike "why not the other" "$errors" '^snapsync: e: |not permitted'
+# One name of a file is another file now, which cannot be read: the file itself is read under its own name.
+fresh; echo one >"$S/a"; ln "$S/a" "$S/b"; run_sync "$S" "$D"; settle; chmod 755 "$S"
+chown -R $user:$user "$S" "$D" "$T/state"; echo secret >"$S/n"; chmod 600 "$S/n"; mv "$S/n" "$S/a"; echo edited >>"$S/b"; settle; cp "$BUILD/snapsync" "$T/snapsync"
+setpriv --reuid=$user --regid=$user --clear-groups "$T/snapsync" --state-dir "$T/state" --helper-path "$T/helper" "$S" "$D" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err")
+is "a name that is another file now: 23" $rc 23; like "it is named" "$errors" '^snapsync: a: '; ok "the file is sent" cmp "$S/b" "$D/b"
 finish
