@@ -4,8 +4,7 @@
  */
 #include "ship_local.h"
 
-#define NAMES_TRIED                                                            \
-	64 /* of an inode, for one that nothing stands in the way of */
+#define NAMES_TRIED 64 /* of an inode, when its first one is blocked */
 
 static int keep(struct ship *h, const struct place *at, struct place *out,
 		struct err *err)
