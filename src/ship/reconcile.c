@@ -67,6 +67,24 @@ static int links_agree(struct listing *l, const struct item *it, int64_t inode,
 	return *theirs == inode && mine->dev == far.dev && mine->ino == far.ino;
 }
 
+/* The same for a name that M has: what other names it has there count, also
+ * those that S wants no more. */
+static int links_hold(struct listing *l, const struct item *it, int64_t inode,
+		      const struct inode_row *row, struct err *err)
+{
+	struct name_list names;
+	uint64_t nlink = row->nlink;
+	int r = 0;
+
+	if (nlink < 2 && it->nlink < 2) {
+		name_list_init(&names);
+		r = mirror_names_of(l->h->s, l->h->d->id, inode, &names, err);
+		nlink = names.count;
+		name_list_release(&names);
+	}
+	return r < 0 ? r : links_agree(l, it, inode, nlink, err);
+}
+
 static bool same_content(const struct ship *h, const struct attr *a,
 			 const struct attr *far)
 {
@@ -227,13 +245,25 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	return is_stranger(l, at, it, err);
 }
 
+/* Somebody made another file of one name of an inode of ours.  If S does not
+ * want that name any more, it is still to go; it is not the inode's.  1: so. */
+static int strayed(struct listing *l, const struct name_row *m, struct err *err)
+{
+	int64_t want;
+	int r = store_name_get(l->h->s, m->at, &want, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = mirror_set(l->h->s, l->h->d->id, m->at, STORE_DEAD, m->type, err);
+	return r < 0 ? r : 1;
+}
+
 static int known_item(struct listing *l, const struct name_row *m,
 		      struct item *it, struct err *err)
 {
 	struct ship *h = l->h;
 	struct inode_row row;
 	struct attr a;
-	uint64_t nlink = 1;
 	char what[64];
 	int r = mirror_inode(h->s, h->d->id, m->inode, &a, err);
 
@@ -245,8 +275,6 @@ static int known_item(struct listing *l, const struct name_row *m,
 			a.type = FSYS_NONE;
 	}
 	r = store_inode_get(h->s, m->inode, &row, err);
-	if (r > 0)
-		nlink = row.nlink;
 	if (r >= 0 && a.type == it->a.type && r == 0) {
 		/* Still there, still to go; as what, nobody has compared. */
 		return it->a.type == FSYS_DIR
@@ -255,9 +283,13 @@ static int known_item(struct listing *l, const struct name_row *m,
 						     err);
 	}
 	if (r > 0 && a.type == it->a.type) {
-		r = a.type == FSYS_DIR
-			    ? 1
-			    : links_agree(l, it, m->inode, nlink, err);
+		r = a.type == FSYS_DIR ? 1
+				       : links_hold(l, it, m->inode, &row, err);
+		if (r == 0) {
+			r = strayed(l, m, err);
+			if (r != 0)
+				return r < 0 ? r : 0;
+		}
 		if (r > 0 && (a.type == FSYS_DIR || a.type == FSYS_FILE ||
 			      same_content(h, &a, &it->a))) {
 			if (h->o.checksum && a.type == FSYS_FILE &&
