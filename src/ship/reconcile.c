@@ -245,6 +245,24 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	return is_stranger(l, at, it, err);
 }
 
+/* Still there, still to go; as what, nobody has compared.  Unless a filter
+ * protects it by now. */
+static int still_to_go(struct listing *l, struct place at, int64_t inode,
+		       enum fsys_type type, struct err *err)
+{
+	struct ship *h = l->h;
+	int r;
+
+	if (!protected(l, at, type == FSYS_DIR))
+		return type == FSYS_DIR ? add_dir(l, at, inode, err)
+					: mirror_forget_relic(h->s, h->d->id,
+							      inode, err);
+	r = mirror_set(h->s, h->d->id, at, 0, FSYS_NONE, err);
+	if (r >= 0 && type == FSYS_DIR)
+		r = forget_below(h, inode, err);
+	return r;
+}
+
 /* Somebody made another file of one name of an inode of ours.  If S does not
  * want that name any more, it is still to go; it is not the inode's.  1: so. */
 static int strayed(struct listing *l, const struct name_row *m, struct err *err)
@@ -255,6 +273,8 @@ static int strayed(struct listing *l, const struct name_row *m, struct err *err)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = mirror_set(l->h->s, l->h->d->id, m->at, STORE_DEAD, m->type, err);
+	if (r >= 0)
+		r = still_to_go(l, m->at, STORE_DEAD, m->type, err);
 	return r < 0 ? r : 1;
 }
 
@@ -275,13 +295,8 @@ static int known_item(struct listing *l, const struct name_row *m,
 			a.type = FSYS_NONE;
 	}
 	r = store_inode_get(h->s, m->inode, &row, err);
-	if (r >= 0 && a.type == it->a.type && r == 0) {
-		/* Still there, still to go; as what, nobody has compared. */
-		return it->a.type == FSYS_DIR
-			       ? add_dir(l, m->at, m->inode, err)
-			       : mirror_forget_relic(h->s, h->d->id, m->inode,
-						     err);
-	}
+	if (r == 0 && a.type == it->a.type)
+		return still_to_go(l, m->at, m->inode, a.type, err);
 	if (r > 0 && a.type == it->a.type) {
 		r = a.type == FSYS_DIR ? 1
 				       : links_hold(l, it, m->inode, &row, err);

@@ -22,4 +22,14 @@ for way in a:d d:a; do
 	run_sync --verify -c "$S" "$D"; ok "$gone both replaced and gone: equal" same "$S" "$D"
 	unlike "which is nobody else's either" "$out" 'extra'
 done
+# What was still to be deleted when the run was stopped, and is excluded now.
+cut() { # the listing is done; nothing is deleted
+	strace -f -o /dev/null -e trace=unlinkat -P "$D" -P "$D/mine" -e inject=unlinkat:signal=KILL:when=1 "$SNAPSYNC" --state-dir "$T/state" "$@" >/dev/null 2>&1
+	rm -rf "$D/.snapsync"
+}
+need strace
+fresh; mirrored; mkdir "$D/mine"; echo k >"$D/mine/k"; echo k >"$D/k"; cut --verify --delete "$S" "$D"
+ok "they are still there" test -f "$D/mine/k" -a -f "$D/k"
+run_sync --delete --exclude=/mine --exclude=/k "$S" "$D"; is "protected by now: 0" $rc 0; ok "stays" test -f "$D/mine/k" -a -f "$D/k"
+run_sync --delete "$S" "$D"; is "without the filter: 0" $rc 0
 finish
