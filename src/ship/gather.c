@@ -141,3 +141,24 @@ int gather_listing(void *arg, const struct msg_listing *m, struct err *err)
 		r = reconcile_dir(l, err);
 	return r;
 }
+
+int gather_elsewhere(struct listing *l, int64_t inode, struct err *err)
+{
+	struct name_list names;
+	int r;
+
+	name_list_init(&names);
+	r = mirror_names_of(l->h->s, l->h->d->id, inode, &names, err);
+	if (r >= 0)
+		r = names.count > 0;
+	name_list_release(&names);
+	return r;
+}
+
+int gather_twin(struct listing *l, struct place at, int64_t inode,
+		struct err *err)
+{
+	int r = name_list_add(&l->twins, at, inode, FSYS_NONE, err);
+
+	return r < 0 ? r : 0;
+}

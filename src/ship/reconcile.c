@@ -1,7 +1,5 @@
 /*
- * The listing of a destination onto its mirror.  Runs at a first contact, when
- * the helper's position is not one the journal can explain, and when the
- * destination turned out not to be what the mirror says.
+ * The names that one directory of a listing has, onto the mirror.
  *
  * What the mirror says and the listing confirms (type, size, mtime, link
  * target) stays, with its identity, so that moves still are moves.  What is
@@ -11,15 +9,10 @@
  * where it has one of another type; and is an extra where it has none: left
  * alone, or with --delete a stranger too.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gather.h"
-
-struct link_key {
-	uint64_t dev, ino;
-};
 
 static int add_dir(struct listing *l, struct place at, int64_t inode,
 		   struct err *err)
@@ -35,6 +28,7 @@ static int add_dir(struct listing *l, struct place at, int64_t inode,
 	if (!d)
 		return err->code;
 	d->inode = inode;
+	d->fresh = l->fresh;
 	return 0;
 }
 
@@ -150,6 +144,19 @@ static int is_ours(struct listing *l, struct place at, int64_t id,
 	return r;
 }
 
+/* It is, and M did not know. */
+static int adopt(struct listing *l, struct place at,
+		 const struct inode_row *row, struct item *it, struct err *err)
+{
+	bool fresh = l->fresh;
+	int r;
+
+	l->fresh = true;
+	r = is_ours(l, at, row->id, &row->a, it, err);
+	l->fresh = fresh;
+	return r;
+}
+
 /* Something that M will have to get rid of. */
 static int is_stranger(struct listing *l, struct place at, struct item *it,
 		       struct err *err)
@@ -175,20 +182,6 @@ static bool protected(struct listing *l, struct place at, bool is_dir)
 			      is_dir);
 	l->dir.len = before;
 	return !wanted;
-}
-
-/* Is an inode of S at the destination under some (other) name already? */
-static int elsewhere(struct listing *l, int64_t inode, struct err *err)
-{
-	struct name_list names;
-	int r;
-
-	name_list_init(&names);
-	r = mirror_names_of(l->h->s, l->h->d->id, inode, &names, err);
-	if (r >= 0)
-		r = names.count > 0;
-	name_list_release(&names);
-	return r;
 }
 
 /* replaces: something that M has there, which was told. */
@@ -230,14 +223,16 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 	    (row.a.type == FSYS_DIR || row.a.type == FSYS_FILE ||
 	     same_content(h, &row.a, &it->a))) {
 		r = row.nlink < 2 || row.a.type == FSYS_DIR
-			    ? elsewhere(l, want, err)
+			    ? gather_elsewhere(l, want, err)
 			    : 0;
-		if (r == 0) {
+		if (r > 0)
+			r = gather_twin(l, at, want, err);
+		else if (r == 0) {
 			r = row.a.type == FSYS_DIR
 				    ? 1
 				    : links_agree(l, it, want, row.nlink, err);
 			if (r > 0)
-				return is_ours(l, at, want, &row.a, it, err);
+				return adopt(l, at, &row, it, err);
 		}
 		if (r < 0)
 			return r;
@@ -327,19 +322,69 @@ static int known_item(struct listing *l, const struct name_row *m,
 	return r < 0 ? r : unknown_item(l, m->at, it, true, err);
 }
 
+static int missing_item(struct listing *l, const struct name_row *m,
+			struct err *err)
+{
+	int r;
+
+	drift_tell(l->h, &l->dir, SHIP_MISSING, &m->at, m->type, "");
+	r = mirror_set(l->h->s, l->h->d->id, m->at, 0, FSYS_NONE, err);
+	if (r >= 0 && m->type == FSYS_DIR)
+		r = forget_below(l->h, m->inode, err);
+	return r;
+}
+
+/* Both are sorted by name.  missing: only what is not there any more. */
+static int compare(struct listing *l, const struct name_list *names,
+		   int64_t parent, bool missing, struct err *err)
+{
+	size_t i = 0, k = 0;
+	int r = 0;
+
+	while (r >= 0 && (i < l->count || k < names->count)) {
+		struct item probe = {.at = {0, "", 0}};
+		struct item *it = &l->items[i];
+		int c;
+
+		/* What came and went while it was listed may be there twice. */
+		if (i && i < l->count && gather_by_name(it, it - 1) == 0) {
+			i++;
+			continue;
+		}
+		if (k < names->count)
+			probe.at = names->rows[k].at;
+		c = i == l->count	? 1
+		    : k == names->count ? -1
+					: gather_by_name(it, &probe);
+		if (c > 0 && missing)
+			r = missing_item(l, &names->rows[k], err);
+		if (c <= 0 && !missing) {
+			it->at.parent = parent;
+			r = c == 0 ? known_item(l, &names->rows[k], it, err)
+				   : unknown_item(l, it->at, it, false, err);
+		}
+		k += c >= 0;
+		i += c <= 0;
+	}
+	return r < 0 ? r : 0;
+}
+
 /* The directory at hand is complete: compare with M. */
 int reconcile_dir(struct listing *l, struct err *err)
 {
 	struct found_dir *d = map_get(&l->dirs, l->dir.data, l->dir.len);
 	struct name_list names;
-	size_t i = 0, k = 0;
+	int64_t parent;
 	unsigned char *seen;
-	int r = 0;
+	int r;
 
 	l->gathering = false;
 	if (!d)
 		return 0;
-	seen = map_put_u64(&l->seen, (uint64_t)d->inode, NULL, err);
+	parent = d->inode; /* the map may move */
+	l->fresh = d->fresh;
+	l->h->told = l->told || (l->again && !l->fresh);
+	seen = map_put_u64(&l->seen, (uint64_t)parent, NULL, err);
 	if (!seen)
 		return err->code;
 	*seen = !l->unreadable;
@@ -351,189 +396,12 @@ int reconcile_dir(struct listing *l, struct err *err)
 	if (l->count)
 		qsort(l->items, l->count, sizeof(*l->items), gather_by_name);
 	name_list_init(&names);
-	r = mirror_names_in(l->h->s, l->h->d->id, d->inode, &names, err);
-	{
-		int64_t parent = d->inode; /* the map may move */
-
-		while (r >= 0 && (i < l->count || k < names.count)) {
-			struct item probe = {.at = {0, "", 0}};
-			int c;
-
-			/* What came and went while it was listed may be
-			 * there twice. */
-			if (i && i < l->count &&
-			    gather_by_name(&l->items[i], &l->items[i - 1]) ==
-				    0) {
-				i++;
-				continue;
-			}
-			if (k < names.count)
-				probe.at = names.rows[k].at;
-			c = i == l->count ? 1
-			    : k == names.count
-				    ? -1
-				    : gather_by_name(&l->items[i], &probe);
-			if (c > 0) {
-				struct name_row *n = &names.rows[k++];
-
-				drift_tell(l->h, &l->dir, SHIP_MISSING, &n->at,
-					   n->type, "");
-				r = mirror_set(l->h->s, l->h->d->id, n->at, 0,
-					       FSYS_NONE, err);
-				if (r >= 0 && n->type == FSYS_DIR)
-					r = forget_below(l->h, n->inode, err);
-				continue;
-			}
-			l->items[i].at.parent = parent;
-			if (c == 0)
-				r = known_item(l, &names.rows[k++],
-					       &l->items[i], err);
-			else
-				r = unknown_item(l, l->items[i].at,
-						 &l->items[i], false, err);
-			i++;
-		}
-	}
+	r = mirror_names_in(l->h->s, l->h->d->id, parent, &names, err);
+	/* What has got another name here is not taken for a second one. */
+	if (r >= 0)
+		r = compare(l, &names, parent, true, err);
+	if (r >= 0)
+		r = compare(l, &names, parent, false, err);
 	name_list_release(&names);
-	return r < 0 ? r : 0;
-}
-
-static int source_empty(struct ship *h, struct err *err)
-{
-	struct sql *q = db_sql(store_db(h->s), "SELECT 1 FROM name LIMIT 1",
-			       err);
-	int r = q ? db_step(q, err) : err->code;
-
-	db_reset(q);
-	return r < 0 ? r : r == 0;
-}
-
-/* --delete may not remove more than --max-delete allows, and nothing if the
- * source is empty. */
-static int limit_extras(struct listing *l, struct err *err)
-{
-	const struct ship_options *o = &l->h->o;
-	uint64_t limit = (uint64_t)(o->max_delete < 0 ? 0 : o->max_delete);
-	bool over;
-	int empty;
-
-	if (!l->extras || o->force_delete || o->max_delete < 0)
-		return 0;
-	empty = source_empty(l->h, err);
-	if (empty < 0)
-		return empty;
-	over = o->max_percent ? l->extras * 100 > l->listed * limit
-			      : l->extras > limit;
-	if (!empty && (!over || (o->max_default && l->listed < 100)))
-		return 0;
-	l->h->extras_kept = l->extras;
-	log_line(o->log, LOG_ERROR,
-		 "deletes withheld: %s; %" PRIu64 " entries of the destination "
-		 "that are not in the source stay; if this is meant, run once "
-		 "with --verify --delete --force-delete",
-		 empty ? "the source is empty (is it mounted?)"
-		       : "more than --max-delete allows",
-		 l->extras);
-	return mirror_drop_strangers(l->h->s, l->h->d->id, err);
-}
-
-/* The position is the journal's, so the limbo holds what it says: as if it
- * could not be listed. */
-static int keep_limbo(struct listing *l, struct err *err)
-{
-	if (!map_put_u64(&l->seen, (uint64_t)STORE_LIMBO, NULL, err))
-		return err->code;
-	l->some_unreadable = true;
-	return 0;
-}
-
-/* A listing that does not come to its end is wanted again. */
-static int doubt(struct ship *h, struct err *err)
-{
-	int r;
-
-	if (!h->d->known)
-		return 0;
-	h->d->known = false;
-	r = db_begin(store_db(h->s), err);
-	if (r == 0)
-		r = mirror_dest_save(h->s, h->d, err);
-	if (r == 0)
-		return db_commit(store_db(h->s), err);
-	db_rollback(store_db(h->s));
-	return r;
-}
-
-/* Not at a first contact: there that is what one expects. */
-static void tell_alone(const struct listing *l, bool known)
-{
-	bool warn = known ||
-		    remote_welcome(l->h->remote)->flags & MSG_WELCOME_KNOWN;
-
-	if (l->alone)
-		log_line(l->h->o.log, warn ? LOG_WARN : LOG_INFO,
-			 "the destination has %" PRIu64 " that the source does "
-			 "not have, left alone (--verify names them, and with "
-			 "--delete removes them)",
-			 l->alone);
-}
-
-int reconcile(struct ship *h, bool explained, struct err *err)
-{
-	struct listing l = {.h = h, .stranger = -1, .enough = GATHER_MANY};
-	struct found_dir *root;
-	bool all = false, known = h->d->known;
-	int r;
-
-	map_init(&l.dirs, sizeof(struct found_dir));
-	map_init(&l.inodes, sizeof(int64_t));
-	map_init(&l.seen, 1);
-	map_init(&l.ours, sizeof(struct link_key));
-	buf_init(&l.dir, 1 << 20);
-	arena_init(&l.arena);
-	h->extras_kept = 0;
-	if (!h->o.verify)
-		h->counts.unseen = 0;
-	r = explained ? 0 : doubt(h, err);
-	if (r == 0)
-		r = db_begin(store_db(h->s), err);
-	if (r == 0)
-		r = mirror_lowest(h->s, h->d->id, &l.stranger, err);
-	root = r == 0 ? map_put(&l.dirs, "", 0, NULL, err) : NULL;
-	if (root) {
-		root->inode = STORE_ROOT;
-		r = remote_list(h->remote, h->o.checksum ? MSG_LIST_HASH : 0,
-				gather_listing, &l, err);
-	} else if (r == 0) {
-		r = err->code;
-	}
-	all = !l.some_unreadable;
-	if (r == 0)
-		tell_alone(&l, known);
-	if (r == 0 && explained)
-		r = keep_limbo(&l, err);
-	if (r == 0)
-		r = forget_unseen(h, &l.seen, l.some_unreadable, err);
-	if (r == 0)
-		r = limit_extras(&l, err);
-	/* The root itself is not listed: it gets what it should have. */
-	if (r == 0 && !(h->o.verify && h->o.dry))
-		r = mirror_touch_inode(h->s, h->d->id, STORE_ROOT, err);
-	if (r == 0) { /* else it is listed again until all of it was seen */
-		h->d->known = all || (explained && h->d->known);
-		r = mirror_dest_save(h->s, h->d, err);
-	}
-	if (r == 0)
-		r = db_commit(store_db(h->s), err);
-	else
-		db_rollback(store_db(h->s));
-	h->told = h->listed = true;
-	map_release(&l.dirs);
-	map_release(&l.inodes);
-	map_release(&l.seen);
-	map_release(&l.ours);
-	buf_release(&l.dir);
-	arena_release(&l.arena);
-	free(l.items);
 	return r;
 }

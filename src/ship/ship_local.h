@@ -11,7 +11,8 @@
  *   copy.c       what the destination has to copy from
  *   batch.c      operations to journal and sink, and their answers
  *   progress.c   how far a run is
- *   reconcile.c  a listing onto the mirror
+ *   listing.c    a listing onto the mirror
+ *   gather.c     its names, reconcile.c  one directory of it
  *   forget.c     what it did not find
  *   drift.c      what --verify tells of it
  */
@@ -438,7 +439,7 @@ bool drift_same_mode(const struct ship *h, const struct attr *a,
 void drift_what(const struct ship *h, const struct attr *a,
 		const struct attr *far, char *out, size_t size);
 
-/* reconcile.c */
+/* listing.c */
 /* explained: the position is the journal's, so the limbo holds what it says. */
 int reconcile(struct ship *h, bool explained, struct err *err);
 

@@ -22,6 +22,24 @@ for way in a:d d:a; do
 	run_sync --verify -c "$S" "$D"; ok "$gone both replaced and gone: equal" same "$S" "$D"
 	unlike "which is nobody else's either" "$out" 'extra'
 done
+# Moved on both sides, or by a run of which the state knows nothing: in whatever
+# order the names come, nothing is sent again.
+tree() { mkdir -p "$S/m" "$S/a" "$S/z" "$S/$1/s"; echo x >"$S/$1/x"; echo y >"$S/$1/s/y"; echo f >"$S/${1%/*}/f"; mirrored; }
+for way in m/B:m/A m/A:m/B m/d:a/d m/d:z/d m/d:d z/d:d; do
+	old=${way%:*} new=${way#*:}
+	fresh; tree "$old"; cp -a "$T/state" "$T/state0"; mv "$S/$old" "$S/$new"; mv "$S/${old%/*}/f" "$S/f.$$"; run_sync "$S" "$D"; settle
+	rm -rf "$T/state"; mv "$T/state0" "$T/state"; run_sync -i "$S" "$D"; ok "$way, by a run that is forgotten: equal" same "$S" "$D"; is "nothing is sent" "$(sent)" 0
+	unlike "nor deleted" "$out" deleting
+	fresh; tree "$old"; mv "$S/$old" "$S/$new"; mv "$D/$old" "$D/$new"; echo more >>"$D/$new/x"; echo e >"$D/$new/s/e"
+	run_sync --verify -i --delete "$S" "$D"; ok "$way, by both: equal" same "$S" "$D"
+	is "what is missing and extra is told, once" "$(printf '%s\n' "$out" | grep '^\*[cmre]' | grep -v '^\*moving' | sort | tr -s ' ' | tr '\n' ';')" "*extra $new/s/e;*missing $old/;"
+	is "only that is sent" "$(sent)" 1
+done
+# Extras are counted once, though the listing is made twice.
+fresh; tree m/d; mv "$S/m/d" "$S/a/d"; mv "$D/m/d" "$D/a/d"; for f in 1 2 3 4 5 6; do echo e >"$D/m/e$f"; echo e >"$D/a/d/e$f"; done
+run_sync --verify --delete --max-delete=12 "$S" "$D"; ok "12 extras, 12 allowed: equal" same "$S" "$D"
+fresh; tree m/d; mv "$S/m/d" "$S/a/d"; mv "$D/m/d" "$D/a/d"; for f in 1 2 3 4 5 6; do echo e >"$D/m/e$f"; echo e >"$D/a/d/e$f"; done
+run_sync --verify --delete --max-delete=11 "$S" "$D"; is "11 allowed: 25" $rc 25; like "12 stay" "$errors" ' 12 entries'
 # What was still to be deleted when the run was stopped, and is excluded now.
 cut() { # the listing is done; nothing is deleted
 	strace -f -o /dev/null -e trace=unlinkat -P "$D" -P "$D/mine" -e inject=unlinkat:signal=KILL:when=1 "$SNAPSYNC" --state-dir "$T/state" "$@" >/dev/null 2>&1
