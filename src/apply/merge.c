@@ -36,6 +36,13 @@ static int names_in(int dirfd, struct buf *out, struct err *err)
 static int merge_into(struct apply *a, int from, int to, unsigned depth,
 		      struct err *err);
 
+static int taken(struct err *err)
+{
+	return err_set(err, ERR_NOT_EMPTY,
+		       "it holds files that are not part of the mirror, "
+		       "and others have their names by now");
+}
+
 static int merge_one(struct apply *a, int from, int to, const char *name,
 		     unsigned depth, struct err *err)
 {
@@ -51,10 +58,7 @@ static int merge_one(struct apply *a, int from, int to, const char *name,
 		return r;
 	if (here.type != FSYS_DIR || there.type != FSYS_DIR ||
 	    depth == MERGE_DEPTH)
-		return err_set(
-			err, ERR_NOT_EMPTY,
-			"it holds files that are not part of the mirror, "
-			"and others have their names by now");
+		return taken(err);
 	down_from = fsys_open_dir(from, name, true, err);
 	if (down_from < 0)
 		return down_from;
@@ -111,7 +115,10 @@ int merge_back(struct apply *a, const struct msg_op *op, struct err *err)
 			fsys_close(parent);
 			return r;
 		}
-		r = to < 0 ? to : 0;
+		if (to < 0) /* a file has its name */
+			r = err->sys == ENOTDIR || err->sys == ELOOP
+				    ? taken(err)
+				    : to;
 	}
 	if (r == 0)
 		from = fsys_open_dir(parent, name, true, err);

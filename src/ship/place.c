@@ -137,7 +137,7 @@ static int make_way(struct ship *h, struct place at, int64_t inode,
 
 /* Make room under a name for `inode`. */
 static int free_name(struct ship *h, struct place at, int64_t inode,
-		     struct err *err)
+		     enum fsys_type type, struct err *err)
 {
 	enum fsys_type there_type;
 	struct name_list names;
@@ -150,6 +150,10 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	r = known(h, there, err);
 	if (r < 0)
 		return r;
+	/* Somebody else's directory stays, unless it is empty: the helper
+	 * looks. */
+	if (r == 0 && there < 0 && type != FSYS_DIR && !h->o.delete_extras)
+		return 0;
 	/* It has no place any more.  Whoever comes replaces it in one step,
 	 * unless it is a directory. */
 	if (r == 0)
@@ -222,7 +226,7 @@ int place_moved(struct ship *h, struct place at, int64_t inode,
 	if (r == 0)
 		r = place_dir(h, at.parent, err);
 	if (r == 0)
-		r = free_name(h, at, inode, err);
+		r = free_name(h, at, inode, type, err);
 	if (r == 0)
 		r = plan_where(h, inode, type, &from, err);
 	if (r > 0 && type == FSYS_DIR) {
@@ -251,7 +255,7 @@ static int make_dir(struct ship *h, struct place at,
 			.type = FSYS_DIR,
 			.at = at,
 			.attr = row->a};
-	int r = free_name(h, at, row->id, err);
+	int r = free_name(h, at, row->id, FSYS_DIR, err);
 
 	op.report.is_new = true;
 	return r < 0 ? r : batch_put(h, &op, err);

@@ -248,10 +248,13 @@ static int still_to_go(struct listing *l, struct place at, int64_t inode,
 	struct ship *h = l->h;
 	int r;
 
-	if (!protected(l, at, type == FSYS_DIR))
-		return type == FSYS_DIR ? add_dir(l, at, inode, err)
-					: mirror_forget_relic(h->s, h->d->id,
-							      inode, err);
+	if (!protected(l, at, type == FSYS_DIR)) {
+		if (type != FSYS_DIR)
+			return mirror_forget_relic(h->s, h->d->id, inode, err);
+		return inode > 0 || h->o.delete_extras
+			       ? add_dir(l, at, inode, err)
+			       : 0; /* what is in it is not ours */
+	}
 	r = mirror_set(h->s, h->d->id, at, 0, FSYS_NONE, err);
 	if (r >= 0 && type == FSYS_DIR)
 		r = forget_below(h, inode, err);

@@ -40,6 +40,19 @@ fresh; tree m/d; mv "$S/m/d" "$S/a/d"; mv "$D/m/d" "$D/a/d"; for f in 1 2 3 4 5 
 run_sync --verify --delete --max-delete=12 "$S" "$D"; ok "12 extras, 12 allowed: equal" same "$S" "$D"
 fresh; tree m/d; mv "$S/m/d" "$S/a/d"; mv "$D/m/d" "$D/a/d"; for f in 1 2 3 4 5 6; do echo e >"$D/m/e$f"; echo e >"$D/a/d/e$f"; done
 run_sync --verify --delete --max-delete=11 "$S" "$D"; is "11 allowed: 25" $rc 25; like "12 stay" "$errors" ' 12 entries'
+# A file moves to where somebody else has a directory.
+in_limbo() { find "$D/.snapsync/limbo" -mindepth 1 | wc -l; }
+fresh; mirrored; mkdir "$D/c"; echo mine >"$D/c/a"; mv "$S/1" "$S/c"
+for n in 1 2; do
+	run_sync "$S" "$D"; is "a directory is in the way of a move, run $n: 23" $rc 23; like "which is told" "$errors" 'c: a directory is in the way'
+	unlike "what is in it is not counted" "$errors" 'left alone'; ok "it stays" test -f "$D/c/a"; is "and nothing is in the limbo" "$(in_limbo)" 0
+done
+rm "$D/c/a"; run_sync "$S" "$D"; ok "it is empty: equal" same "$S" "$D"
+fresh; mirrored; mkdir "$D/c"; echo mine >"$D/c/a"; mv "$S/1" "$S/c"; run_sync --delete "$S" "$D"; run_sync --verify --delete "$S" "$D"; ok "--delete: equal" same "$S" "$D"
+# The directory was ours, but not all in it: it cannot be put back over a file.
+fresh; mkdir "$S/c"; echo b >"$S/c/b"; mirrored; echo mine >"$D/c/a"; rm -r "$S/c"; mv "$S/1" "$S/c"
+run_sync "$S" "$D"; like "says where it is" "$errors" 'c: not deleted, it holds files that are not part of the mirror \(see .snapsync/limbo there\)'
+is "that is no failure" $rc 0; ok "the file is there" cmp "$S/c" "$D/c"; is "the other one too" "$(cat "$D"/.snapsync/limbo/*/a)" mine
 # What was still to be deleted when the run was stopped, and is excluded now.
 cut() { # the listing is done; nothing is deleted
 	strace -f -o /dev/null -e trace=unlinkat -P "$D" -P "$D/mine" -e inject=unlinkat:signal=KILL:when=1 "$SNAPSYNC" --state-dir "$T/state" "$@" >/dev/null 2>&1
