@@ -75,6 +75,36 @@ static int doubt(struct ship *h, struct err *err)
 	return r;
 }
 
+/* A first contact is not over while extras are withheld: the same again says the
+ * same again.  Nor while the source is empty and the destination is not: a disk
+ * that is not mounted will want to know what is there. */
+static int judge(struct listing *l, struct err *err)
+{
+	struct ship *h = l->h;
+	int empty = l->listed ? source_empty(h, err) : 0;
+
+	if (empty < 0)
+		return empty;
+	h->outcome = !l->all	      ? SHIP_UNSEEN
+		     : empty > 0      ? SHIP_SOURCE_EMPTY
+		     : h->extras_kept ? SHIP_WITHHELD
+				      : SHIP_DECIDED;
+	h->d->known = h->d->known || h->outcome == SHIP_DECIDED;
+	return 0;
+}
+
+int reconcile_wanted(struct ship *h, struct err *err)
+{
+	int empty;
+
+	if (!h->remote || h->o.dry || h->d->known || h->listed)
+		return 0;
+	if (h->outcome != SHIP_SOURCE_EMPTY)
+		return h->outcome != SHIP_WITHHELD;
+	empty = source_empty(h, err);
+	return empty < 0 ? empty : empty == 0;
+}
+
 static void start(struct listing *l)
 {
 	map_init(&l->dirs, sizeof(struct found_dir));
@@ -200,10 +230,10 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 	/* The root itself is not listed: it gets what it should have. */
 	if (r == 0 && !(h->o.verify && h->o.dry))
 		r = mirror_touch_inode(h->s, h->d->id, STORE_ROOT, err);
-	if (r == 0) { /* else it is listed again until all of it was seen */
-		h->d->known = l.all || (explained && h->d->known);
+	if (r == 0) /* it is listed again until all of it was seen */
+		r = judge(&l, err);
+	if (r == 0)
 		r = mirror_dest_save(h->s, h->d, err);
-	}
 	if (r == 0)
 		r = db_commit(store_db(h->s), err);
 	else

@@ -355,7 +355,9 @@ int ship_run(struct ship *h, struct err *err)
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
 	/* What could not be looked at before? */
-	if (r == 0 && h->remote && !h->o.dry && !h->d->known && !h->listed)
+	if (r == 0)
+		r = reconcile_wanted(h, err);
+	if (r > 0)
 		r = reconcile(h, true, err);
 	h->listed = false;
 	h->repairs = false;

@@ -186,6 +186,12 @@ struct ship {
 	struct map owners; /* uid or gid already told */
 	uint64_t restless;
 	uint64_t extras_kept;
+	enum {
+		SHIP_UNSEEN, /* some of it could not be looked at */
+		SHIP_DECIDED,
+		SHIP_WITHHELD,
+		SHIP_SOURCE_EMPTY
+	} outcome;   /* of the last listing */
 	bool told;   /* verify: its lines, once in a run */
 	bool listed; /* since the last run */
 	struct buf scratch;
@@ -442,5 +448,7 @@ void drift_what(const struct ship *h, const struct attr *a,
 /* listing.c */
 /* explained: the position is the journal's, so the limbo holds what it says. */
 int reconcile(struct ship *h, bool explained, struct err *err);
+/* Is it to be listed now, in a session that has listed it before?  1, 0. */
+int reconcile_wanted(struct ship *h, struct err *err);
 
 #endif

@@ -110,6 +110,20 @@ static int take_root(struct pass *p, const struct root_identity *id,
 	return store_inode_set(p->s, &old, &new, err);
 }
 
+/* Another directory may be at the place of one that was empty: it has nothing
+ * to lose. */
+static int trust_root(struct pass *p, struct err *err)
+{
+	int64_t names = 1;
+	int r = 0;
+
+	if (!p->o->force_delete && p->result->withheld != PASS_ALL_WELL)
+		r = store_count_names(p->s, &names, err);
+	if (p->o->force_delete || names == 0)
+		p->result->withheld = PASS_ALL_WELL;
+	return r;
+}
+
 static int begin_root(struct pass *p, struct err *err)
 {
 	struct root_identity was, is;
@@ -127,8 +141,9 @@ static int begin_root(struct pass *p, struct err *err)
 	if (r > 0 && v.len == sizeof(was)) {
 		memcpy(&was, v.p, sizeof(was));
 		p->result->withheld = judge_root(&was, &is);
-		if (p->o->force_delete)
-			p->result->withheld = PASS_ALL_WELL;
+		r = trust_root(p, err);
+		if (r < 0)
+			return r;
 	}
 	if (p->result->first || (p->result->withheld == PASS_ALL_WELL &&
 				 memcmp(&was, &is, sizeof(is)) != 0)) {

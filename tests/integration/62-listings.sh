@@ -53,6 +53,23 @@ fresh; mirrored; mkdir "$D/c"; echo mine >"$D/c/a"; mv "$S/1" "$S/c"; run_sync -
 fresh; mkdir "$S/c"; echo b >"$S/c/b"; mirrored; echo mine >"$D/c/a"; rm -r "$S/c"; mv "$S/1" "$S/c"
 run_sync "$S" "$D"; like "says where it is" "$errors" 'c: not deleted, it holds files that are not part of the mirror \(see .snapsync/limbo there\)'
 is "that is no failure" $rc 0; ok "the file is there" cmp "$S/c" "$D/c"; is "the other one too" "$(cat "$D"/.snapsync/limbo/*/a)" mine
+# Extras that are too many are told until that is decided; nothing is sent twice.
+many() { for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $n >"$D/x$n"; done; }
+fresh; mkdir "$D"; many; run_sync --delete --max-delete=10 "$S" "$D"; is "12 extras, 10 allowed: 25" $rc 25
+for n in 2 3; do run_sync -i --delete --max-delete=10 "$S" "$D"; is "run $n: 25" $rc 25; like "the same is said" "$errors" '12 entries'; is "and nothing is sent" "$(sent)" 0; done
+run_sync "$S" "$D"; is "without --delete: 0" $rc 0; ok "they are there" test -f "$D/x12"
+is "that decides it" "$("$SNAPSYNC" --state-dir "$T/state" --status "$S" "$D" | grep '^state')" 'state: up to date'
+fresh; mkdir "$D"; many; run_sync --delete --max-delete=10 "$S" "$D"; run_sync --delete --max-delete=12 "$S" "$D"; ok "12 allowed: equal" same "$S" "$D"
+fresh; mkdir "$D"; many; "$SNAPSYNC" --state-dir "$T/state" --interval 0.1 --delete --max-delete=10 "$S" "$D" >"$T/o" 2>&1 & pid=$!
+await test -f "$D/4"; echo 5 >"$S/5"; await test -f "$D/5"; kill $pid; wait $pid; is "continuously: said once" "$(grep -c 'deletes withheld' "$T/o")" 1
+# The source is empty at the first contact: a disk that is not mounted.
+for opt in --delete --no-delta; do
+	fresh; rm -rf "$D"; cp -a "$S" "$D"; mv "$S" "$T/real"; mkdir "$S"
+	run_sync $opt "$S" "$D"; run_sync $opt "$S" "$D"; ok "$opt, an empty source: all is there" test -f "$D/1" -a -f "$D/4"
+	rmdir "$S"; mv "$T/real" "$S"; run_sync -i "$S" "$D"; ok "$opt, mounted: equal" same "$S" "$D"; is "nothing is sent" "$(sent)" 0; is "nothing is said" "$errors" ""
+done
+fresh; rm -rf "$D"; cp -a "$S" "$D"; mkdir "$T/empty"; mv "$S" "$T/real"; mv "$T/empty" "$S"; "$SNAPSYNC" --state-dir "$T/state" -i --interval 0.1 "$S" "$D" >"$T/o" 2>&1 & pid=$!
+await test -e "$D/.snapsync/position"; sleep 0.5; echo 5 >"$T/real/5"; mv "$T/real"/* "$S"; await test -f "$D/5"; kill $pid; wait $pid; is "continuously: only what is new is sent" "$(grep -c '^<f' "$T/o")" 1
 # What was still to be deleted when the run was stopped, and is excluded now.
 cut() { # the listing is done; nothing is deleted
 	strace -f -o /dev/null -e trace=unlinkat -P "$D" -P "$D/mine" -e inject=unlinkat:signal=KILL:when=1 "$SNAPSYNC" --state-dir "$T/state" "$@" >/dev/null 2>&1
