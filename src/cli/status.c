@@ -65,9 +65,10 @@ static int show_dest(struct client *k, const char *spec, int64_t id, bool known,
 		r = problem_count(k->store, id, &problems, err);
 	if (r < 0)
 		return r;
-	state = !known		     ? "not yet compared"
-		: names + inodes > 0 ? "behind"
-				     : "up to date";
+	/* What is on its way may be there, or not. */
+	state = !known				      ? "not yet compared"
+		: names + inodes > 0 || sent != acked ? "behind"
+						      : "up to date";
 	if (names + inodes > 0 && behind)
 		lag = clock_real() / CLOCK_SECOND - behind;
 	if (k->c->json) {

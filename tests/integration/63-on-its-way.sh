@@ -48,6 +48,8 @@ excluded() {
 	rm "$S/keep"; quiet --exclude=/y --exclude='*.iso' --exclude=/new; [ ! -e "$D/keep" ] || wrong "what is not excluded stayed"
 }
 sweep "what is excluded then" excluded
+fresh; echo 1 >"$S/y"; begin; chmod 666 "$S/y"; CALL=pwrite64 WHEN=2; killed; chmod 600 "$S/y"; chmod 644 "$S/y"
+run_sync --status "$S"; like "on its way: --status does not call it up to date" "$out" '^state: behind'
 # A delete that is still to be done, of what is excluded then.
 fresh; mkdir "$S/d" "$S/e"; for i in 1 2 d/k.keep d/o e/1 e/2; do echo $i >"$S/$i"; done; begin
 rm -r "$S/1" "$S/2" "$S/d" "$S/e"; run_sync --helper-path /bin/false --force-delete "$S" "$D"; is "the destination is away" $rc 12
