@@ -732,7 +732,7 @@ static void batches(void)
 			break;
 	}
 	late = own_memory(&p);
-	snprintf(got, sizeof(got), "%ld to %ld KiB", early, late);
+	snprintf(got, sizeof(got), "%ld to %ld KiB of its own", early, late);
 	report(i == BATCHES, "batches without end", "", "no ACK");
 	report(late <= early + 64, "batches without end", "", got);
 	printf("# %u batches: %s\n", i, got);
