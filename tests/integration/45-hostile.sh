@@ -11,7 +11,7 @@ for i in f g new; do echo outside >"$O/$i"; echo outside >"$O/d/$i"; done
 ln -s "$O" "$R/link"; ln -s ../../outside "$R/dir/link2"
 # The kernel's confinement would hide what our own checks let through.
 printf '#!/bin/sh\nhelper=$1; shift\nLD_PRELOAD=%s/tests/nolandlock.so exec "$helper" "$@"\n' "$BUILD" >"$T/bare"; chmod +x "$T/bare"
-export ASAN_OPTIONS="verify_asan_link_order=0:${ASAN_OPTIONS:-}"
+export ASAN_OPTIONS="verify_asan_link_order=0:quarantine_size_mb=1:${ASAN_OPTIONS:-}"
 all_of() { find "$O" -exec stat -c '%n %i %a %h %s %Y %y %z %U' {} + | sort; }
 untouched=$(all_of)
 outside_is_as_it_was() { test "$untouched" = "$(all_of)"; }
