@@ -180,6 +180,15 @@ static void set_methods(struct ssh2 *s, int method, const char *wanted)
 		libssh2_session_method_pref(s->session, method, list);
 }
 
+/* libssh2 gives back what a key exchange holds at the end of the exchange only
+ * (its issue 299): one that is given up is brought to its end. */
+static void end_exchange(struct ssh2 *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	libssh2_session_set_blocking(s->session, 0);
+	libssh2_session_handshake(s->session, s->fd);
+}
+
 static int handshake(struct ssh2 *s, struct err *err)
 {
 	char prefer[512];
@@ -201,7 +210,9 @@ static int handshake(struct ssh2 *s, struct err *err)
 	r = libssh2_session_handshake(s->session, s->fd);
 	if (r != 0) {
 		known_hosts_release(&known);
-		return session_failed(s, "the ssh handshake", err);
+		r = session_failed(s, "the ssh handshake", err);
+		end_exchange(s);
+		return r;
 	}
 	key = libssh2_session_hostkey(s->session, &len, &kind);
 	r = key ? known_hosts_judge(&known, &s->set, s->host,

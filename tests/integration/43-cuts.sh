@@ -159,8 +159,8 @@ stall() {
 	"$SNAPSYNC" --state-dir "$T/state-$name" --timeout 2 --contimeout 2 "$@" "$S" "stalled-$name:$T/stall-$name" >/dev/null 2>"$T/$name.err" </dev/null
 	echo "$? $(($(now_ms) - begin))" >"$T/$name.rc"
 }
-# In front of the server: before the banner, and in the key exchange.
-for phase in "banner --down 0" "keys --down 1500"; do
+# In front of the server: before the banner, and at two places of the key exchange.
+for phase in "banner --down 0" "exchange --down 1250" "keys --down 1500"; do
 	# shellcheck disable=SC2086
 	set -- $phase; name=$1; shift
 	relay_start "$@" --end stall
