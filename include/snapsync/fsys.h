@@ -78,6 +78,10 @@ void fsys_close(int fd);
 /* Looking. */
 int fsys_stat(int dirfd, const char *name, struct fsys_stat *st, struct err *err);
 int fsys_fstat(int fd, struct fsys_stat *st, struct err *err);
+/* Could a change after `at` (real ns) have left these time stamps?  True while
+ * the last change is less than a kernel tick before it, or less than two
+ * seconds where the file system seems to count in seconds. */
+bool fsys_young(const struct fsys_stat *st, int64_t at);
 /* Birth time as nanoseconds since 1970, wrapped into 64 bits: an identity, not
  * a time to compute with.  0 where the file system or the system has none.
  * `name` NULL asks about dirfd itself. */

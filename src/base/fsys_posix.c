@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "fsys_local.h"
+#include "snapsync/clock.h"
+
+#define TICK (20 * CLOCK_MS)
+#define COARSE (2100 * CLOCK_MS)
 
 int fsys_fail(struct err *err, const char *call, const char *name)
 {
@@ -234,6 +238,14 @@ ssize_t fsys_read_full(int fd, void *bytes, size_t len, struct err *err)
 		have += (size_t)n;
 	}
 	return (ssize_t)have;
+}
+
+bool fsys_young(const struct fsys_stat *st, int64_t at)
+{
+	int64_t stamp = st->ctime.s * CLOCK_SECOND + st->ctime.ns;
+	int64_t margin = st->ctime.ns % 1000000 == 0 ? COARSE : TICK;
+
+	return stamp > at - margin;
 }
 
 ssize_t fsys_pread_full(int fd, void *bytes, size_t len, uint64_t at,

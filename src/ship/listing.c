@@ -75,9 +75,9 @@ static int doubt(struct ship *h, struct err *err)
 	return r;
 }
 
-/* A first contact is not over while extras are withheld: the same again says the
- * same again.  Nor while the source is empty and the destination is not: a disk
- * that is not mounted will want to know what is there. */
+/* A first contact is not over while extras are withheld: the same again says
+ * the same again.  Nor while the source is empty and the destination is not: a
+ * disk that is not mounted will want to know what is there. */
 static int judge(struct listing *l, struct err *err)
 {
 	struct ship *h = l->h;
@@ -185,8 +185,8 @@ static int list_all(struct listing *l, bool explained, struct err *err)
 	l->again = true;
 	stop(l);
 	start(l);
-	r = mirror_drop_strangers(l->h->s, l->h->d->id,
-				  err); /* to be counted */
+	/* They are counted by the second one. */
+	r = mirror_drop_strangers(l->h->s, l->h->d->id, err);
 	return r < 0 ? r : list(l, explained, err);
 }
 

@@ -12,11 +12,6 @@
 #include "ship_local.h"
 #include "snapsync/clock.h"
 
-/* How close to the reading a change may be that leaves the same time stamp:
- * a kernel tick, or two seconds where the file system counts in seconds. */
-#define TICK (20 * CLOCK_MS)
-#define COARSE (2100 * CLOCK_MS)
-
 #define SPARSE_BYTES 65536u /* -S: zeros of this length become a hole */
 
 /* Descriptor of a source directory, by S's path; kept for the next file. */
@@ -60,15 +55,6 @@ bool send_is_row(const struct fsys_stat *st, const struct inode_row *row)
 	       row->a.mtime.ns == st->mtime.ns &&
 	       row->ctime ==
 		       (uint64_t)st->ctime.s * CLOCK_SECOND + st->ctime.ns;
-}
-
-/* Could a change after the reading leave the same time stamps? */
-static bool is_young(const struct fsys_stat *st, int64_t read_at)
-{
-	int64_t stamp = st->ctime.s * CLOCK_SECOND + st->ctime.ns;
-	int64_t margin = st->ctime.ns % 1000000 == 0 ? COARSE : TICK;
-
-	return stamp > read_at - margin;
 }
 
 /* A small file is read whole before anything is sent. */
@@ -123,7 +109,7 @@ static int learn(struct ship *h, const struct inode_row *row,
 		 const struct fsys_stat *st, const struct hash *hash,
 		 int64_t read_at, struct chunk_list *list, struct err *err)
 {
-	bool young = is_young(st, read_at);
+	bool young = fsys_young(st, read_at);
 	int r = 0;
 
 	if (!send_is_row(st, row))

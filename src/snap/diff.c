@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pass_local.h"
+#include "snapsync/clock.h"
 #include "snapsync/path.h"
 #include "snapsync/problem.h"
 
@@ -135,10 +136,15 @@ static int read_target(struct pass *p, const struct scan_dir *dir,
 		       struct err *err)
 {
 	char *target = malloc(TARGET_MAX);
+	int64_t read_at = clock_real();
 	ssize_t n;
 
 	if (!target)
 		return err_set(err, ERR_MEMORY, "out of memory");
+	if (fsys_young(&e->st, read_at)) {
+		row->flags |= STORE_YOUNG;
+		p->young = true;
+	}
 	n = fsys_readlink(dir->fd, e->name, target, TARGET_MAX, err);
 	if (n >= 0) {
 		row->a.hash = hash_of(target, (size_t)n, store_seed(p->s));
@@ -163,7 +169,7 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 			 old->a.uid == new->a.uid && old->a.gid == new->a.gid &&
 			 old->a.mtime.s == new->a.mtime.s &&
 			 old->a.mtime.ns == new->a.mtime.ns;
-	bool young = old->a.type == FSYS_FILE && (old->flags & STORE_YOUNG);
+	bool young = old->flags & STORE_YOUNG;
 	int r;
 
 	new->id = old->id;
@@ -180,6 +186,10 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 		r = read_target(p, dir, e, new, err);
 		if (r < 0)
 			return r;
+		/* Only known to be old enough now. */
+		if (same_stat && attr_same(&old->a, &new->a))
+			return store_inode_known(p->s, old->id, &new->a.hash,
+						 new->flags, err);
 	}
 	/* A new ctime with the same size and mtime can be an edit whose mtime
 	 * was put back: the content is read again before it counts as known.
@@ -555,13 +565,15 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	if (r <= 0)
 		return r;
 	problems = p->result->problems;
+	p->young = false;
 	r = diff_rows(p, dir, &clean, err);
 	if (r >= 0)
 		printed = print_dir(p, dir, &print, err);
 	if (r >= 0 && p->result->problems > problems)
 		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
 	else if (r >= 0)
-		r = store_print_set(p->s, (int64_t)dir->cookie,
-				    clean && printed ? &print : NULL, err);
+		r = store_print_set(
+			p->s, (int64_t)dir->cookie,
+			clean && printed && !p->young ? &print : NULL, err);
 	return r < 0 ? r : 0;
 }

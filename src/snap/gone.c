@@ -101,8 +101,8 @@ static int hangs(struct pass *p, const struct name_list *names, bool *out,
 	return r < 0 ? r : 0;
 }
 
-/* Rows of gone into out: of inodes without a name, or, `with`, of files that have
- * one. */
+/* Rows of gone into out: of inodes without a name, or, `with`, of files that
+ * have one. */
 static int rows_of_gone(struct pass *p, bool with, struct name_list *out,
 			struct err *err)
 {

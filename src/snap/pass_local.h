@@ -25,6 +25,7 @@ struct pass {
 	struct inode_row *rows; /* of those names */
 	size_t rows_cap;
 	bool root_empty;
+	bool young;	 /* a link's target was read too soon after a change */
 	bool gone_table; /* TEMP tables `gone` and `brief` exist */
 	int64_t newest;	 /* inode that the last pass knows */
 	uint64_t walk_changes;

@@ -44,8 +44,9 @@ static int keep_children(struct pass *p, struct pairs *work, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Put one name back (a file gets all its names), or (merge) the children of a directory into the one that
- * stands in its place.  *again: something else may have lost its place. */
+/* Put one name back (a file gets all its names), or (merge) the children of a
+ * directory into the one that stands in its place.  *again: something else may
+ * have lost its place. */
 static int keep_one(struct pass *p, const struct name_row *n, bool merge,
 		    bool *again, struct err *err)
 {
@@ -98,10 +99,9 @@ int gone_unseen(struct pass *p, struct err *err)
 		if (l.rows[i].type != FSYS_DIR)
 			continue;
 		r = gone_occupant(p, l.rows[i].at, &now, &type, err);
-		if (r >= 0 && now && type == FSYS_DIR)
-			r = store_unseen(p->s, now, err);
-		else if (r >= 0)
-			r = 0;
+		if (r < 0 || !now || type != FSYS_DIR)
+			continue;
+		r = store_unseen(p->s, now, err);
 		if (r > 0)
 			r = gone_push(&work, l.rows[i].inode, now, err);
 		while (r >= 0 && work.count > 0)
