@@ -10,7 +10,7 @@
 
 #define TARGET_MAX 65536
 
-static uint64_t wrap_time(struct fsys_time t)
+uint64_t pass_time(struct fsys_time t)
 {
 	return (uint64_t)t.s * 1000000000u + t.ns;
 }
@@ -30,8 +30,8 @@ static struct hash print_entry(const struct pass *p, const struct scan_entry *e,
 	f.dev = (uint64_t)dev;
 	f.ino = e->st.ino;
 	f.size = e->st.size;
-	f.mtime = wrap_time(e->st.mtime);
-	f.ctime = wrap_time(e->st.ctime);
+	f.mtime = pass_time(e->st.mtime);
+	f.ctime = pass_time(e->st.ctime);
 	f.nlink = e->st.nlink;
 	f.owner = (uint64_t)e->st.uid << 32 | e->st.gid;
 	f.rdev = (uint64_t)e->st.rdev_major << 32 | e->st.rdev_minor;
@@ -118,7 +118,7 @@ static void row_of(const struct scan_entry *e, int64_t dev,
 	memset(row, 0, sizeof(*row));
 	row->dev = dev;
 	row->ino = e->st.ino;
-	row->ctime = wrap_time(e->st.ctime);
+	row->ctime = pass_time(e->st.ctime);
 	row->nlink = e->st.nlink;
 	row->a.type = e->st.type;
 	row->a.mode = e->st.mode;
@@ -202,6 +202,9 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 		was.a.hashed = true;
 		memset(&was.a.hash, 0, sizeof(was.a.hash));
 	}
+	if (new->a.type == FSYS_DIR && old->ctime != new->ctime &&
+	    !map_put_u64(&p->touched, (uint64_t)old->id, NULL, err))
+		return err->code;
 	p->walk_changes++;
 	return store_inode_set(p->s, &was, new, err);
 }
@@ -421,6 +424,14 @@ static bool wanted(const struct pass *p, const struct scan_dir *dir,
 	return yes;
 }
 
+/* A directory that lost a name has another ctime than at the last pass; or its
+ * file system does not keep one, and it says nothing. */
+static void lost_name(struct pass *p, const struct scan_dir *dir)
+{
+	if (!map_get_u64(&p->touched, dir->cookie))
+		p->timeless = true;
+}
+
 /* A name of the snapshot that the listing does not have. */
 static int take_missing(struct pass *p, struct scan_dir *dir,
 			const struct name_row *n, bool *clean, struct err *err)
@@ -430,6 +441,7 @@ static int take_missing(struct pass *p, struct scan_dir *dir,
 
 	if (r < 0 && (err->sys == ENOENT || err->sys == ENOTDIR)) {
 		p->walk_changes++;
+		lost_name(p, dir);
 		if (!filter_empty(p->o->filter) &&
 		    !wanted(p, dir, n->at.name, n->type))
 			return gone_forget(p, n->at, n->inode, n->type, err);

@@ -62,7 +62,7 @@ static void root_row(const struct fsys_stat *st, int64_t dev, uint64_t birth,
 	row->dev = dev;
 	row->ino = st->ino;
 	row->birth = birth;
-	row->ctime = (uint64_t)st->ctime.s * 1000000000u + st->ctime.ns;
+	row->ctime = pass_time(st->ctime);
 	row->a.type = FSYS_DIR;
 	row->a.mode = st->mode;
 	row->a.uid = st->uid;
@@ -106,6 +106,9 @@ static int take_root(struct pass *p, const struct root_identity *id,
 		if (r < 0)
 			return r;
 	}
+	if (old.ctime != new.ctime &&
+	    !map_put_u64(&p->touched, STORE_ROOT, NULL, err))
+		return err->code;
 	p->walk_changes++;
 	return store_inode_set(p->s, &old, &new, err);
 }
@@ -167,6 +170,14 @@ static int look_at_root(struct pass *p, struct err *err)
 	return take_root(p, &is, &st, err);
 }
 
+/* What the first walk missed: is that sure without another one? */
+static int is_sure(struct pass *p, bool circles, struct err *err)
+{
+	if (circles || p->timeless || p->result->problems)
+		return 0;
+	return confirm_walk(p, err);
+}
+
 /* Walk until nothing is missing, or what is missing was missed twice. */
 static int walk(struct pass *p, struct err *err)
 {
@@ -175,7 +186,7 @@ static int walk(struct pass *p, struct err *err)
 				  .stop = p->o->stop,
 				  .memory = p->o->memory};
 	int walks, r = 0;
-	bool any = true;
+	bool any = true, circles = false;
 
 	for (walks = 0; any && walks < WALKS_MAX; walks++) {
 		uint64_t problems = p->result->problems;
@@ -188,9 +199,14 @@ static int walk(struct pass *p, struct err *err)
 				      err);
 		p->result->changes += p->walk_changes;
 		if (r == 0)
-			r = circle_cut(p, false, &any, err);
+			r = circle_cut(p, false, &circles, err);
 		if (r == 0)
 			r = gone_any(p, &any, err);
+		if (r == 0 && any && walks == 0) {
+			r = is_sure(p, circles, err);
+			if (r > 0)
+				return 0;
+		}
 		if (r < 0)
 			return r;
 		if (walks > 0) {
@@ -320,6 +336,7 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 
 	memset(result, 0, sizeof(*result));
 	name_list_init(&p.names);
+	map_init(&p.touched, 1);
 	/* If it is lost, the next pass sees the same again; what is sent of it
 	 * is synced before (journal_write). */
 	r = db_begin_lazy(store_db(s), err);
@@ -338,6 +355,7 @@ int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	else
 		db_rollback(store_db(s));
 	name_list_release(&p.names);
+	map_release(&p.touched);
 	free(p.rows);
 	free(p.devices);
 	return r;

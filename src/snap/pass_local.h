@@ -4,6 +4,7 @@
 #ifndef SNAPSYNC_PASS_LOCAL_H
 #define SNAPSYNC_PASS_LOCAL_H
 
+#include "snapsync/map.h"
 #include "snapsync/mirror.h"
 #include "snapsync/pass.h"
 #include "snapsync/scan.h"
@@ -25,6 +26,9 @@ struct pass {
 	struct inode_row *rows; /* of those names */
 	size_t rows_cap;
 	bool root_empty;
+	struct map
+		touched; /* directories of another ctime than at the last pass */
+	bool timeless;	 /* a name is gone from one that has the same */
 	bool young;	 /* a link's target was read too soon after a change */
 	bool gone_table; /* TEMP tables `gone` and `brief` exist */
 	int64_t newest;	 /* inode that the last pass knows */
@@ -32,7 +36,13 @@ struct pass {
 	int64_t started; /* real ns */
 };
 
+/* confirm.c: 1: nothing came into any directory since the walk began, so that
+ * what it missed is not there.  0: only another walk can tell. */
+int confirm_walk(struct pass *p, struct err *err);
+
 /* diff.c */
+/* ns since 1970, wrapped: as rows have it. */
+uint64_t pass_time(struct fsys_time t);
 int diff_dir(void *pass, struct scan_dir *dir, struct err *err);
 
 /* device.c: our number for st_dev; `hint` is what the snapshot has under the

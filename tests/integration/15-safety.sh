@@ -73,7 +73,7 @@ at_places() {
 	state=$1 places=$2; shift 2; at=0
 	while [ "$1" != -- ]; do at=$((at + 1)); eval "do_$at=\$1"; shift; done
 	shift; exec 8<>"$T/on" 9<>"$T/here"
-	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="$places"; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$state" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; for i in $places; do echo over >&9; done ) & run=$!
+	( export ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD="$BUILD/tests/meet.so" MEET="$places" ${young-MEET_YOUNG=1}; rc=0; timeout -k 5 60 "$SNAPSYNC" --state-dir "$state" "$@" "$S" "$D" >/dev/null 2>"$T/.err" 8<"$T/on" 9>"$T/here" || rc=$?; echo $rc >"$T/.rc"; for i in $places; do echo over >&9; done ) & run=$!
 	i=0 met=
 	while [ $i -lt $at ]; do i=$((i + 1)); read -r one <&9; [ "$one" = here ] && met=$met. ; eval "eval \"\$do_$i\""; echo >&8; done
 	wait $run; exec 8>&- 9>&-
@@ -98,6 +98,17 @@ S=$T/ts D=$T/td; mkdir -p "$S" "$T/t1"; echo 6 >"$S/e6"; echo x >"$S/x"; run_syn
 before=$(stat -c %i "$D/e6"); mv "$S/x" "$T/x"; mv "$T/t1" "$S/n"; mv "$S/e6" "$S/n/c6"
 at_places "$T/tstate" "list=3 list=2" 'mv "$S/n" "$T/t2"; mv "$T/x" "$S/x"' 'mv "$T/t2/c6" "$S/e6"' --; is "a third walk finds it" $rc 0
 ok "equal" same "$S" "$D"; is "and it was never deleted" "$(stat -c %i "$D/e6")" "$before"
+# Where nothing has come into any directory since, once is enough; a file that was moved to where the walk had been is found by another one,
+# also where directories say nothing of when they were changed.
+S=$T/qs D=$T/qd; mkdir -p "$S/p/q"; echo 1 >"$S/p/q/x"; echo 2 >"$S/p/q/y"; echo 3 >"$S/z"; run_sync --state-dir "$T/qstate" "$S" "$D"; settle; rm "$S/z"; settle
+rc=0; ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 strace -f -qq -o "$T/lists" -e trace=openat "$SNAPSYNC" --state-dir "$T/qstate" "$S" "$D" 2>"$T/.err" || rc=$?
+errors=$(cat "$T/.err"); is "a delete at rest: exit" $rc 0; is "each directory is listed once" "$(grep -c '"q", O_RDONLY' "$T/lists")" 1; ok "equal" same "$S" "$D"
+for young in "" "ODD=timeless LD_PRELOAD=$BUILD/tests/meet.so:$BUILD/tests/odd.so"; do
+	rm -rf "$S" "$D" "$T/qstate"; mkdir -p "$S/p/q"; echo 1 >"$S/p/q/x"; echo 2 >"$S/p/q/y"; ( [ -z "$young" ] || export $young; run_sync --state-dir "$T/qstate" "$S" "$D" ); settle; before=$(stat -c %i "$D/p/q/x")
+	at_places "$T/qstate" "list=3" 'mv "$S/p/q/x" "$S/x"' --; is "moved to where the walk has been${young:+, directories without times}: exit" $rc 0
+	ok "equal" diff -r -x .snapsync "$S" "$D"; is "and it was never deleted" "$(stat -c %i "$D/x")" "$before"
+done
+unset young
 # What is put back when deletes are withheld, and what stands in its way.
 # begin_w: S and D with what is below $S, equal; then the case may begin
 begin_w() { run_sync --state-dir "$T/wstate" "$S" "$D"; settle; }

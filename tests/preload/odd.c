@@ -9,6 +9,7 @@
  *                spelling stays, as on vfat
  *     coarse     times of files in steps of 2 s
  *     ticks      what is said of a file's times is in steps of 2 s
+ *     timeless   all directories are of the year 2001
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -36,7 +37,7 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count;
 	_Atomic uint64_t random;
@@ -57,6 +58,7 @@ __attribute__((constructor)) static void begin(void)
 	odd.fold = strstr(what, "fold");
 	odd.coarse = strstr(what, "coarse");
 	odd.ticks = strstr(what, "ticks");
+	odd.timeless = strstr(what, "timeless");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -227,13 +229,15 @@ int __openat64_2(int dirfd, const char *name, int flags)
 	return openat64(dirfd, name, flags);
 }
 
-static int in_ticks(int r, struct stat64 *st)
+static int timed(int r, struct stat64 *st)
 {
 	if (r == 0 && odd.ticks) {
 		st->st_mtim.tv_sec -= st->st_mtim.tv_sec & 1;
 		st->st_ctim.tv_sec -= st->st_ctim.tv_sec & 1;
 		st->st_mtim.tv_nsec = st->st_ctim.tv_nsec = 0;
 	}
+	if (r == 0 && odd.timeless && S_ISDIR(st->st_mode))
+		st->st_mtim = st->st_ctim = (struct timespec){1000000000, 1};
 	return r;
 }
 
@@ -241,12 +245,12 @@ int fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 {
 	char s[256];
 
-	return in_ticks((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
+	return timed((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
 }
 
 int fstat64(int fd, struct stat64 *st)
 {
-	return in_ticks((int)syscall(SYS_fstat, fd, st), st);
+	return timed((int)syscall(SYS_fstat, fd, st), st);
 }
 
 int fstat(int fd, struct stat *st)
