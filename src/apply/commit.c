@@ -119,6 +119,31 @@ static int execute_all(struct apply *a, bool replay, struct err *err)
 	return r;
 }
 
+/* What an operation that failed should have given a name lies in tmp/ still,
+ * and nobody will ask for it.  Not before the position is written: a replay
+ * takes what is missing in tmp/ for what has its name already. */
+static void drop_failed(struct apply *a)
+{
+	struct view failures = view_of(a->position.failures.data,
+				       a->position.failures.len);
+	struct view v = view_of(a->ops.data, a->ops.len);
+	uint32_t index = 0, next = view_u32(&failures);
+	struct err ignored;
+	struct noted n;
+	char name[32];
+
+	while (!failures.bad && redo_get(&v, &n, &ignored) == 0) {
+		if (index++ != next)
+			continue;
+		if (n.tmp) {
+			stage_name(n.tmp, name);
+			fsys_unlink(tmp_of(a, n.tmp), name, &ignored);
+		}
+		view_bytes(&failures, 8); /* its code and errno */
+		next = view_u32(&failures);
+	}
+}
+
 static int finish(struct apply *a, const struct origin *from, bool replay,
 		  struct err *err)
 {
@@ -134,6 +159,8 @@ static int finish(struct apply *a, const struct origin *from, bool replay,
 	}
 	if (r == 0)
 		r = position_write(a, from, a->batch, err);
+	if (r == 0)
+		drop_failed(a);
 	touched_clear(a);
 	return r;
 }

@@ -32,6 +32,10 @@ for way in "chmod 600 '$S/f'" "touch -d @1 '$S/f'" "chmod 600 '$S/f'; touch '$S/
 	helper_with "-e trace=utimensat -e inject=utimensat:error=EIO"; is "metadata that is set by half ($way): 23" $rc 23
 	chmod 644 "$S/f"; touch -d @1700000000 "$S/f"; quiet "metadata that is set by half, and taken back"
 done
+# What got no name does not stay in tmp/, or a session without end fills the disk.
+fresh; mkdir "$S/d"; begin; mkdir "$D/f"; echo theirs >"$D/f/theirs"; echo 1 >"$S/f"; ln -s x "$S/g"; echo 2 >"$S/h"; mkdir "$D/g"; echo theirs >"$D/g/theirs"
+run_sync "$S" "$D"; is "two names are taken: 23" $rc 23; ok "what has none is done" cmp "$S/h" "$D/h"
+is "nothing is left in tmp/" "$(find "$D"/.snapsync/tmp* -type f -o -type l)" ""
 # The helper is killed when it writes its position, and finishes when it starts again.
 killed="-e trace=renameat,renameat2,pwrite64 -e inject=renameat,renameat2:error=EIO:when=1 -e inject=pwrite64:signal=KILL:when"
 for when in 2 3 4 5; do
