@@ -300,7 +300,8 @@ int identity_later(struct apply *a, const struct noted *n, identity_seen *seen,
 int redo_put(struct buf *b, const struct noted *n, struct err *err);
 int redo_get(struct view *v, struct noted *n, struct err *err);
 int redo_write(struct apply *a, struct err *err);
-/* 1: a valid log that is not done yet was read into a->ops. */
+/* 1: a valid log that is not done yet was read into a->ops, and is on stable
+ * storage. */
 int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
 	      struct backup **backup, struct err *err);
 

@@ -26,6 +26,11 @@
  * operation may be executed again at any point of that: what is created is in
  * tmp/ or was renamed from there, and what is moved, linked or removed is
  * known by device and inode number.
+ *
+ * A log that is found may be in memory only, since the helper was killed before
+ * its sync or that failed: before it is carried out the same bytes are written
+ * again and synced.  Else names could change for good, and a power cut take the
+ * log.
  */
 #include <string.h>
 
@@ -87,6 +92,13 @@ int redo_get(struct view *v, struct noted *n, struct err *err)
 	return msg_get_op(row->type, op, &n->op, err);
 }
 
+static int store(struct apply *a, const struct buf *b, struct err *err)
+{
+	int r = fsys_pwrite_full(a->redo_fd, b->data, b->len, 0, err);
+
+	return r < 0 || a->no_sync ? r : fsys_sync_data(a->redo_fd, err);
+}
+
 int redo_write(struct apply *a, struct err *err)
 {
 	struct hash hash;
@@ -118,9 +130,7 @@ int redo_write(struct apply *a, struct err *err)
 		r = buf_put(&b, hash.b, HASH_SIZE, err);
 	}
 	if (r == 0)
-		r = fsys_pwrite_full(a->redo_fd, b.data, b.len, 0, err);
-	if (r == 0 && !a->no_sync)
-		r = fsys_sync_data(a->redo_fd, err);
+		r = store(a, &b, err);
 	buf_release(&b);
 	return r;
 }
@@ -188,6 +198,10 @@ int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
 	}
 	if (r == 0)
 		r = check(a, &b, from, batch, backup, err);
+	if (r > 0 && store(a, &b, err) < 0) {
+		backup_free(*backup);
+		r = err->code;
+	}
 	buf_release(&b);
 	return r;
 }
