@@ -10,6 +10,7 @@
  *   changing.c  what the batch under way changes
  *   identity.c  who the subject of each operation is
  *   redo.c      the redo log            position.c  the durable position
+ *   room.c      room for both on a full disk
  *   execute.c   one operation           touched.c   what is to be synced
  *   sign.c      how a file is cut
  *   merge.c     what a directory held that had to make room
@@ -79,6 +80,7 @@ struct position {
 	uint64_t serial;
 	struct buf failures; /* u32 index, u32 code, u32 errno each */
 	uint32_t failed;
+	size_t room[2]; /* bytes of each slot that are known to be there */
 };
 
 struct backup {
@@ -309,6 +311,12 @@ int redo_read(struct apply *a, struct origin *from, uint64_t *batch,
 int position_read(struct apply *a, struct err *err);
 int position_write(struct apply *a, const struct origin *from, uint64_t batch,
 		   struct err *err);
+
+/* The next one will find room, whatever fails in the batch. */
+int position_room(struct apply *a, struct err *err);
+
+/* room.c: redo_write, and if the disk is full, some of the content fails. */
+int room_write_log(struct apply *a, struct err *err);
 
 /* backup.c */
 /* NULL in *out for an empty path. */

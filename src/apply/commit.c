@@ -200,7 +200,7 @@ int commit_course(struct apply *a, struct err *err)
 	if (r == 0)
 		r = identity_fill(a, err);
 	if (r == 0)
-		r = redo_write(a, err);
+		r = room_write_log(a, err);
 	if (r == 0)
 		r = finish(a, &from, false, err);
 	return r < 0 ? told(err, "the batch cannot be made durable")

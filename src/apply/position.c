@@ -16,13 +16,16 @@
  * A slot is valid if and only if magic, version and hash are right; the valid
  * one with the higher serial counts.  A slot is written only after the names
  * of its batch are on stable storage, and is synced before the batch is
- * acknowledged; a torn write leaves the other slot.
+ * acknowledged; a torn write leaves the other slot.  Before the redo log is
+ * written the slot gets zeros, once a session, as many as the batch may need: a
+ * disk that is full then does not keep a batch from being finished.
  */
 #include <string.h>
 
 #include "apply_local.h"
 
 #define POSITION_SLOT (1u << 20)
+#define POSITION_FIXED 72u /* without the failures */
 
 static const char magic[8] = {'S', 'N', 'P', 'S', 'P', 'O', 'S', 'I'};
 
@@ -101,6 +104,29 @@ int position_read(struct apply *a, struct err *err)
 		r = buf_put(&p->failures, s.failures.p, s.failures.len, err);
 	}
 	buf_release(&b);
+	return r;
+}
+
+int position_room(struct apply *a, struct err *err)
+{
+	size_t need = POSITION_FIXED + 12u * (size_t)a->op_count;
+	struct position *p = &a->position;
+	unsigned which = (p->serial + 1) & 1;
+	struct buf b;
+	int r;
+
+	if (need <= p->room[which])
+		return 0;
+	buf_init(&b, POSITION_SLOT);
+	r = buf_reserve(&b, need, err);
+	if (r == 0) {
+		memset(b.data, 0, need);
+		r = fsys_pwrite_full(a->position_fd, b.data, need,
+				     (uint64_t)which * POSITION_SLOT, err);
+	}
+	buf_release(&b);
+	if (r == 0)
+		p->room[which] = need;
 	return r;
 }
 

@@ -88,6 +88,12 @@ if root; then
 	source_tree 1; i=0; while [ $i -lt 60 ]; do head -c 60000 /dev/zero | tr '\0' x >"$S/d/g$i"; i=$((i + 1)); done; on tmpfs 1m; n=0; fill 200; run_sync "$S" "$D"
 	ok "a log that can be read" test "$(printf '%s\n' "$errors" | wc -l)" -lt 30; like "the others are counted" "$errors" 'and [0-9]+ more, for the same reasons'
 	run_sync --status "$S"; ok "--status names all" test "$(printf '%s\n' "$out" | grep -c 'No space')" -gt 40
+	# What is staged leaves nothing for the log of its batch: what is deleted makes room all the same.
+	rm -rf "$S"; mkdir "$S"; for i in 1 2 3 4 5 6 7 8 9; do head -c 100000 /dev/urandom >"$S/old$i"; done; on tmpfs 4m; run_sync "$S" "$D"
+	rm "$S"/old*; i=0; while [ $i -lt 1500 ]; do echo $i >"$S/a-long-name-for-little-content-$i"; i=$((i + 1)); done
+	run_sync --force-delete "$S" "$D"; ok "no room for the log: exit $rc, says so" honest; is "no room for the log: what is deleted is gone" "$(find "$D" -name 'old*')" ""
+	ok "no room for the log: what has room is there" test "$(find "$D" -name 'a-long*' | wc -l)" -gt 100
+	mount -o remount,size=20m "$M"; right "no room for the log: room again" "$S" "$D"
 	# The state's own disk.
 	on tmpfs 1m; source_tree 1; i=0; while [ $i -lt 4000 ]; do echo $i >"$S/d/a-name-that-takes-room-in-the-state-$i"; i=$((i + 1)); done
 	run_sync --state-dir "$M/state" "$S" "$T/dst2"; is "no room for the state: 11" $rc 11
