@@ -454,6 +454,19 @@ static int ship_some(struct client *k, struct course *t, struct err *err)
 	return r;
 }
 
+/* A helper does not wait for ever for a client that walks: if it has gone during
+ * a long pass, another one is asked when there is work. */
+static void leave_gone(struct client *k)
+{
+	struct err why;
+
+	if (!k->remote || k->took < k->c->timeout * CLOCK_SECOND ||
+	    remote_idle(k->remote, &why) == 0)
+		return;
+	log_line(&k->out.log, LOG_INFO, "during the pass: %s", why.msg);
+	connect_close(k);
+}
+
 static int tick(struct client *k, struct course *t, struct err *err)
 {
 	int r = one_pass(k, err);
@@ -468,6 +481,7 @@ static int tick(struct client *k, struct course *t, struct err *err)
 	if (r < 0)
 		return r;
 	t->source_lost = false;
+	leave_gone(k);
 	if (k->pass.withheld != t->told && k->pass.withheld != PASS_RESTLESS)
 		explain(k);
 	t->told = k->pass.withheld;

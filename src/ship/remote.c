@@ -326,6 +326,17 @@ static int watch_silence(struct remote *r, struct err *err)
 	return 0;
 }
 
+/* We did not listen (a pass, a long calculation), so nobody knows whether it was
+ * silent: it has half the time for an answer, once. */
+static void came_back(struct remote *r)
+{
+	int64_t now = clock_mono(), half = r->o.timeout * CLOCK_SECOND / 2;
+
+	if (now - r->listened > half && now - r->heard > half &&
+	    r->asked <= r->heard)
+		r->heard = now - half;
+}
+
 static int stopped(const struct remote *r, struct err *err)
 {
 	if (r->o.stop && *r->o.stop)
@@ -339,6 +350,7 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 	int want = LINK_READ, e = remote_push(r, err);
 	int64_t start;
 
+	came_back(r);
 	if (e == 0) /* also while bytes come without end */
 		e = stopped(r, err);
 	if (e == 0)
@@ -353,6 +365,7 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 		wait_ms = PACE_MS;
 	start = clock_mono();
 	e = link_wait(r->link, want, wait_ms, err);
+	r->listened = clock_mono();
 	if (remote_waiting(r))
 		pack_waited(r->pack, clock_mono() - start);
 	return e < 0 ? e : watch_silence(r, err);
@@ -397,7 +410,7 @@ int remote_open(struct link *link, const struct msg_hello *hello,
 	r->sink.ops = &remote_sink_ops;
 	r->link = link;
 	r->o = *o;
-	r->heard = r->asked = r->paced = clock_mono();
+	r->heard = r->asked = r->listened = r->paced = clock_mono();
 	buf_init(&r->in, IN_BYTES);
 	buf_init(&r->out, OUT_BYTES);
 	buf_init(&r->wire, MSG_PAYLOAD_MAX + FRAME_HEADER);

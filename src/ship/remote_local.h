@@ -28,6 +28,7 @@ struct remote {
 	struct sink_event *events;
 	size_t event_at, event_count, event_cap;
 	int64_t heard, asked; /* mono ns: last byte in, last PING out */
+	int64_t listened;     /* ... the end of the last wait for bytes */
 	remote_listing_fn on_listing;
 	void *listing_arg;
 	remote_signed_fn on_signed;

@@ -55,6 +55,13 @@ settled; chmod 700 "$S/rest/x/d"; ok "only its mode" equal
 kill $pid; wait $pid
 sleep 3; strace -f -qq -e trace=getdents64,getdents -o "$T/lists" "$SNAPSYNC" --state-dir "$T/state" --interval 0.2 "$S" "$D" & pid=$!; sleep 3; kill $(ps -o pid= --ppid $pid); wait $pid
 passes=$(grep -c . "$T/lists"); ok "listed once: $passes calls" test "$passes" -lt 60 -a "$passes" -gt 5
+# Passes that take longer than --timeout, and than the helper waits: it is not called silent, and nothing waits for a pass more.
+for dirs in 10 26; do
+	rm -rf "$S" "$D" "$T/state"; i=0; while [ $i -lt $dirs ]; do mkdir -p "$S/d$i"; echo $i >"$S/d$i/f"; i=$((i + 1)); done; run_sync "$S" "$D"
+	strace -f -b execve -qq -o /dev/null -e trace=newfstatat -e inject=newfstatat:delay_enter=100000 "$SNAPSYNC" --state-dir "$T/state" --interval 0.2 --timeout 1 "$S" "$D" 2>"$T/errors" & pid=$!
+	for i in 1 2 3 4 5 6; do sleep 1.5; echo more >>"$S/d$i/f"; done; ok "passes longer than --timeout, $dirs directories: equal" equal
+	is "and nobody is blamed" "$(cat "$T/errors")" ""; kill $(ps -o pid= --ppid $pid); wait $pid
+done
 run_sync --interval 0.01 "$S" "$D"; is "--interval 0.01: usage" $rc 1
 run_sync --interval x "$S" "$D"; is "--interval x: usage" $rc 1
 finish
