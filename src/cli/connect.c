@@ -120,6 +120,8 @@ int connect_open(struct client *k, struct err *err)
 	}
 	if (r == 0)
 		r = open_link(k, &link, err);
+	if (r < 0 && *k->stop) /* whatever it has cut short */
+		return err_set(err, ERR_SIGNAL, "stopped by a signal");
 	if (r < 0)
 		return r;
 	/* A pipe to a child costs less than any packing. */

@@ -94,4 +94,6 @@ perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 5, LocalAddr =>
 at_exit "kill $mute 2>/dev/null"; while [ ! -s "$T/port" ]; do sleep 0.1; done
 start=$(date +%s); HOST=127.0.0.1 refused "a mute server" 35 'seconds|time' $helper --contimeout 2 -p "$(cat "$T/port")"
 ok "after --contimeout" test $(($(date +%s) - start)) -lt 6
+"$SNAPSYNC" --state-dir "$T/state" --ssh-config "$T/ssh/config" -p "$(cat "$T/port")" "$S" 127.0.0.1:"$T/x" 2>"$T/.err" & pid=$!
+sleep 1; kill -TERM $pid; wait $pid; rc=$? errors=$(cat "$T/.err"); is "stopped while it connects: 20, and nothing else is wrong" "$rc $errors" "20 "
 finish
