@@ -7,12 +7,17 @@
 
 #include "apply_local.h"
 
-void touched_clear(struct apply *a)
+static void forget_listed(struct apply *a)
 {
 	size_t i;
 
 	for (i = 0; i < APPLY_CACHE; i++)
 		a->cache[i].touched = false;
+}
+
+void touched_clear(struct apply *a)
+{
+	forget_listed(a);
 	while (a->kept_count > 0)
 		fsys_close(a->kept[--a->kept_count]);
 	while (a->touched_count > 0)
@@ -61,6 +66,7 @@ static void add(struct apply *a, int fd, const struct err *why)
 
 		if (sync_each(a, &err) < 0)
 			a->sync_failed = true;
+		forget_listed(a); /* what comes now is not synced */
 	}
 	a->touched[a->touched_count++] = fd;
 }

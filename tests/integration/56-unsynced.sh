@@ -69,4 +69,16 @@ for HELPER in "$BUILD/snapsync-helper" "$BUILD-posix/snapsync-helper"; do
 	is "$kind: with a disk that never syncs it is not" $came wrong
 	unset UNSYNCED_DEAF
 done
+# Without syncfs: directories that are changed, synced to make room in the list, and changed again.
+need strace; HELPER=$BUILD-posix/snapsync-helper
+printf '#!/bin/sh\nexec strace -f -y -qq -o %s/trace -e trace=fsync,renameat,fdatasync %s "$@"\n' "$T" "$HELPER" >"$T/tracer"; chmod +x "$T/tracer"
+S=$T/many D=$T/many-dst; mkdir "$S"; for d in 1 2 3 4 5 6 7 8 9 10 11 12; do mkdir "$S/d$d"; echo $d >"$S/d$d/f"; done; run_sync --helper-path "$HELPER" "$S" "$D"
+for d in 1 2 3 4 5 6 7 8 9 10 11 12; do mv "$S/d$d/f" "$S/d$d/f2"; i=0; while [ $i -lt 380 ]; do echo $d $i >"$S/d$d/g$i"; i=$((i + 1)); done; done
+export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
+run_sync --helper-path "$T/tracer" "$S" "$D"; ok "changed again after it was synced" same "$S" "$D"
+late=$(sed '/fdatasync([0-9]*<.*\/position>/q' "$T/trace" | awk '
+	/ renameat\(.*dst\/d[0-9]+>, "g/ { sub(/.*dst\/d/, ""); sub(/>.*/, ""); unsynced[$0] = 1 }
+	/ fsync\([0-9]+<.*dst\/d[0-9]+>/ { sub(/.*dst\/d/, ""); sub(/>.*/, ""); delete unsynced[$0] }
+	END { for (d in unsynced) print "d" d }')
+is "and synced again before the position" "$late" ""
 finish
