@@ -19,7 +19,9 @@
 #include "snapsync/clock.h"
 
 #define SPARSE_BYTES 65536u /* -S: zeros of this length become a hole */
-#define WAIT_MS 50	    /* for the helper's answer, at a time */
+#define HOLE_BYTES                                                             \
+	UINT32_MAX /* of a hole at a time: it takes a second to hash */
+#define WAIT_MS 50 /* for the helper's answer, at a time */
 
 enum { MORE = 3 }; /* the deadline has come */
 
@@ -120,6 +122,7 @@ static int read_hole(struct reading *rd, uint64_t length, struct err *err)
 {
 	static const unsigned char zero[65536];
 	uint64_t left;
+	int r;
 
 	for (left = length; left > 0;) {
 		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
@@ -131,7 +134,8 @@ static int read_hole(struct reading *rd, uint64_t length, struct err *err)
 	if (!is_sent(rd))
 		return breathe(rd, err);
 	progress_content(rd->h, length);
-	return emit_hole(rd->h, length, err);
+	r = emit_hole(rd->h, length, err);
+	return r < 0 ? r : breathe(rd, err);
 }
 
 /* A zero byte first and last, and all the same between. */
@@ -190,6 +194,8 @@ static int read_to(struct reading *rd, uint64_t end, struct err *err)
 					   &rd->data_end, err);
 			if (r == 0 && start > end)
 				start = rd->data_end = end;
+			if (r == 0 && start - rd->at > HOLE_BYTES)
+				start = rd->data_end = rd->at + HOLE_BYTES;
 			if (r == 0 && start > rd->at)
 				r = read_hole(rd, start - rd->at, err);
 			r = r < 0 ? r : 1;

@@ -14,9 +14,9 @@ struct remote {
 	struct buf in, out;
 	size_t out_at; /* of out, handed on already */
 	uint64_t
-		held_back; /* bytes that the COPYs since the last push are for */
-	size_t plain_to;   /* ... and up to here it shall go as it is */
-	struct buf wire;   /* a PACK on its way */
+		held_back; /* bytes that COPYs and HOLEs since the last push are for */
+	size_t plain_to; /* ... and up to here it shall go as it is */
+	struct buf wire; /* a PACK on its way */
 	size_t wire_at;
 	struct pack *pack;
 	double allowed; /* --bwlimit: bytes that may go now ... */

@@ -7,7 +7,7 @@
 	(256u * 1024u) /* bytes that wait before they are handed over */
 #define OUT_FULL                                                               \
 	(1024u * 1024u) /* ... and before somebody waits for the link */
-#define COPY_FLUSH                                                             \
+#define WORK_FLUSH                                                             \
 	(8u << 20) /* bytes of work that a few short frames may hold back */
 
 /* A frame of at most `size` payload bytes begins; credit is there for it. */
@@ -89,6 +89,16 @@ static int sink_data(struct sink *k, uint64_t id, const void *bytes, size_t len,
 	return e < 0 ? e : remote_end(of(k), &mark, err);
 }
 
+/* The helper has that much to do with a frame that is short. */
+static int work_ahead(struct remote *r, uint64_t length, struct err *err)
+{
+	r->held_back += length;
+	if (r->held_back < WORK_FLUSH)
+		return 0;
+	r->held_back = 0;
+	return remote_push(r, err);
+}
+
 static int sink_hole(struct sink *k, uint64_t id, uint64_t length,
 		     struct err *err)
 {
@@ -98,7 +108,9 @@ static int sink_hole(struct sink *k, uint64_t id, uint64_t length,
 
 	if (e == 0)
 		e = msg_put_hole(&of(k)->out, &m, err);
-	return e < 0 ? e : remote_end(of(k), &mark, err);
+	if (e == 0)
+		e = remote_end(of(k), &mark, err);
+	return e < 0 ? e : work_ahead(of(k), length, err);
 }
 
 static int sink_copy(struct sink *k, const struct msg_copy *m, struct err *err)
@@ -111,11 +123,7 @@ static int sink_copy(struct sink *k, const struct msg_copy *m, struct err *err)
 		e = msg_put_copy(&of(k)->out, m, err);
 	if (e == 0)
 		e = remote_end(of(k), &mark, err);
-	of(k)->held_back += m->length;
-	if (e < 0 || of(k)->held_back < COPY_FLUSH)
-		return e;
-	of(k)->held_back = 0;
-	return remote_push(of(k), err);
+	return e < 0 ? e : work_ahead(of(k), m->length, err);
 }
 
 static int sink_stage_end(struct sink *k, uint64_t id, const struct hash *hash,

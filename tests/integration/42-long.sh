@@ -71,4 +71,8 @@ ok "the long file came, under its new name" await cmp "$S/newdir/moved" "$T/far/
 settle; kill $BG; wait $BG; is "ends with 20" $? 20
 rc=0; ok "equal" same "$S" "$T/far"
 relay_stop
+# A hole is long to hash: signals are heard meanwhile.
+rm -rf "$S" "$T/state"; mkdir "$S"; truncate -s 300G "$S/hole"
+"$SNAPSYNC" --state-dir "$T/state" "$S" "$T/holes" & BG=$!
+sleep 1; start=$(date +%s); kill $BG; wait $BG; is "stopped in a hole: 20" $? 20; ok "soon" test $(($(date +%s) - start)) -lt 10
 finish
