@@ -110,6 +110,7 @@ struct apply {
 	uint32_t features;	/* negotiated */
 	bool dry, no_sync, numeric, bye;
 	uint64_t consumed; /* bytes not yet given back as credit */
+	int64_t spoke; /* mono ns: something was sent, or nothing to be done */
 	/* the destination */
 	int dest_fd, own_fd, limbo_fd, redo_fd, position_fd, lock_fd;
 	int tmp_fd;	       /* nodes, links, long files on their way ... */
@@ -266,6 +267,8 @@ int commit_course(struct apply *a, struct err *err);
  * touch the link nor a->out.  NULL where there can be no thread: none, then. */
 struct pulse *pulse_begin(struct apply *a);
 void pulse_end(struct pulse *p);
+/* ns of silence that the client is not to be left in. */
+int64_t pulse_step(const struct apply *a);
 
 /* commit_thread.c */
 /* Carry out the noted batch: a large one in a thread, so that the next one can

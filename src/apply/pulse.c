@@ -65,6 +65,13 @@ static bool init_cond(pthread_cond_t *c)
 	return ok;
 }
 
+int64_t pulse_step(const struct apply *a)
+{
+	int64_t step = CLOCK_SECOND / 16 * (int64_t)a->hello.timeout;
+
+	return step <= 0 || step > STEP_MAX ? STEP_MAX : step;
+}
+
 struct pulse *pulse_begin(struct apply *a)
 {
 	struct pulse *p = calloc(1, sizeof(*p));
@@ -72,9 +79,7 @@ struct pulse *pulse_begin(struct apply *a)
 	if (!p)
 		return NULL;
 	p->a = a;
-	p->step = CLOCK_SECOND / 16 * (int64_t)a->hello.timeout;
-	if (p->step <= 0 || p->step > STEP_MAX)
-		p->step = STEP_MAX;
+	p->step = pulse_step(a);
 	if (!init_cond(&p->over)) {
 		free(p);
 		return NULL;

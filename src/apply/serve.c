@@ -49,6 +49,7 @@ int serve_flush(struct apply *a, size_t keep_bytes, struct err *err)
 	}
 	buf_consume(&a->out, a->out_at);
 	a->out_at = 0;
+	a->spoke = clock_mono();
 	return 0;
 }
 
@@ -353,6 +354,17 @@ static int give_credit(struct apply *a, uint64_t at_least, struct err *err)
 	return serve_number(a, MSG_CREDIT, n, err);
 }
 
+/* A few short frames may be work for minutes: COPYs, HOLEs. */
+static int show_life(struct apply *a, struct err *err)
+{
+	int r;
+
+	if (clock_mono() - a->spoke < pulse_step(a))
+		return 0;
+	r = serve_number(a, MSG_PING, 0, err);
+	return r < 0 ? r : serve_flush(a, 0, err);
+}
+
 /* Every whole frame of b; what was used of it in *used. */
 static int take_frames(struct apply *a, const struct buf *b, bool packed,
 		       size_t *used, struct err *err)
@@ -376,6 +388,8 @@ static int take_frames(struct apply *a, const struct buf *b, bool packed,
 		r = give_credit(a, CREDIT_STEP, err);
 		if (r == 0 && a->out.len - a->out_at > MSG_PAYLOAD_MAX)
 			r = serve_flush(a, MSG_PAYLOAD_MAX / 2, err);
+		if (r == 0)
+			r = show_life(a, err);
 		if (r < 0)
 			return r;
 	}
@@ -441,6 +455,7 @@ static int turn(struct apply *a, struct err *err)
 		r = link_wait(a->link, LINK_READ, COMMIT_LOOK_MS, err);
 	else if (r == 0)
 		r = await(a, LINK_READ, err);
+	a->spoke = clock_mono();
 	return r;
 }
 
@@ -484,6 +499,7 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	a->log = log;
 	a->link = link;
 	a->state = MSG_S_NEW;
+	a->spoke = clock_mono();
 	a->tmp_mode = 0600;
 	a->dest_fd = a->own_fd = a->tmp_fd = a->limbo_fd = -1;
 	a->redo_fd = a->position_fd = a->lock_fd = -1;

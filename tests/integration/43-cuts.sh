@@ -230,6 +230,10 @@ lsan=${ASAN_OPTIONS:-}; export ASAN_OPTIONS="$lsan${lsan:+:}detect_leaks=0"
 run_sync --timeout 2 --helper-path "$T/slowdisk" "$S" "$T/slow"; is "a slow disk, one file" $rc 0; ok "equal" same "$S" "$T/slow"
 i=0; while [ $i -lt 300 ]; do echo $i >"$S/f$i"; i=$((i + 1)); done; echo b >"$S/b"
 run_sync --timeout 2 --helper-path "$T/slowdisk" "$S" "$T/slow"; is "a slow disk, a large batch" $rc 0; ok "equal" same "$S" "$T/slow"
+# Nor is a helper silent that has much to copy.
+printf '#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=copy_file_range -e inject=copy_file_range:delay_enter=250000 %s "$@"\n' "$helper" >"$T/slowdisk"
+head -c 40000000 /dev/urandom >"$S/long"; run_sync "$S" "$T/slow"; cp "$S/long" "$S/copied"
+run_sync --timeout 2 --helper-path "$T/slowdisk" "$S" "$T/slow"; is "a slow disk, much to copy" "$rc $errors" "0 "; ok "equal" same "$S" "$T/slow"
 ASAN_OPTIONS=$lsan
 
 # ---- what happened in the background
