@@ -234,7 +234,9 @@ static int open_locked(struct apply *a, bool fresh, struct err *err)
 	if (a->position_fd < 0)
 		return cannot(a, PATH_PRIVATE " there cannot be used", err);
 	r = position_read(a, err);
-	/* Or what was made here was never synced, since we were killed. */
+	/* What is found may be in memory only, if we were killed. */
+	if (r == 0 && a->position.known && !a->no_sync)
+		r = fsys_sync_data(a->position_fd, err);
 	if (r == 0 && (fresh || !a->position.known) && !a->no_sync) {
 		r = fsys_sync(a->own_fd, err);
 		if (r == 0)

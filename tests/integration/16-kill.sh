@@ -110,9 +110,9 @@ ok "the redo log before the first name ($redo < $rename)" test "$redo" -lt "$ren
 ok "names before they are synced ($renamed < $synced)" test "$renamed" -lt "$synced"
 ok "names are synced before the position ($synced < $position)" test "$synced" -lt "$position"
 ok "the position before the acknowledgement ($position < $ack)" test "$position" -lt "$ack"
-# A redo log that was never synced is before its names change.
+# A redo log that was never synced is before its names change.  (The first sync is that of the position that was found.)
 change_again
-printf '#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:signal=KILL:when=1 %s "$@"\n' "$helper" >"$T/killer"; chmod +x "$T/killer"
+printf '#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:signal=KILL:when=2 %s "$@"\n' "$helper" >"$T/killer"; chmod +x "$T/killer"
 run_sync --helper-path "$T/killer" "$S" "$D"; is "killed before the redo log is synced: 12" $rc 12
 run_sync --helper-path "$T/tracer" "$S" "$D"; ok "a traced replay" same "$S" "$D"
 redo=$(first 'fdatasync([0-9]*<.*/redo>') rename=$(first '^renameat')
