@@ -398,8 +398,9 @@ static void touch_places(struct apply *a, const struct noted *n)
 
 	if (spot_of(a, &n->op.path, &s, &ignored) == 0)
 		touched_dir(a, s.dir, s.fd);
-	if (n->op.type == MSG_MOVE &&
-	    spot_of(a, &n->op.from, &s, &ignored) == 0)
+	/* A REMOVE has one where the rest was given back. */
+	if ((n->op.type == MSG_MOVE || n->op.type == MSG_REMOVE) &&
+	    n->op.from.path.len && spot_of(a, &n->op.from, &s, &ignored) == 0)
 		touched_dir(a, s.dir, s.fd);
 }
 

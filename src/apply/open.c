@@ -26,6 +26,29 @@ static int cannot(struct apply *a, const char *what, struct err *err)
 }
 
 /* --root: every component from there, none a symbolic link. */
+/* The directories that lead to one that was made: POSIX promises a name only
+ * where its directory was synced.  One that cannot be read is not ours. */
+static int sync_way(char *path, struct err *err)
+{
+	bool rooted = *path == '/';
+	char *slash;
+	int fd, r = 0;
+
+	while (r == 0 && *path) {
+		slash = strrchr(path, '/');
+		*(slash ? slash : path) = 0;
+		fd = fsys_open_root(*path ? path : rooted ? "/" : ".", err);
+		if (fd < 0)
+			break;
+		r = fsys_sync(fd, err);
+		fsys_close(fd);
+		/* Nothing was made there: it is read-only. */
+		if (r < 0 && (err->sys == EINVAL || err->sys == EROFS))
+			r = 0;
+	}
+	return r;
+}
+
 static int open_below(struct apply *a, struct view path, struct err *err)
 {
 	const char *root = a->o->root;
@@ -60,7 +83,8 @@ static int open_below(struct apply *a, struct view path, struct err *err)
 			 (const char *)name.p);
 		next = fsys_open_dir(fd, one, true, err);
 		if (next < 0 && err->sys == ENOENT && !a->dry &&
-		    fsys_mkdir(fd, one, 0777, err) == 0)
+		    fsys_mkdir(fd, one, 0777, err) == 0 &&
+		    (a->no_sync || fsys_sync(fd, err) == 0))
 			next = fsys_open_dir(fd, one, true, err);
 		fsys_close(fd);
 		fd = next;
@@ -85,6 +109,10 @@ static int open_path(struct apply *a, struct view path, struct err *err)
 		fd = fsys_mkdir_p(text, 0777, err);
 		if (fd == 0)
 			fd = fsys_open_root(text, err);
+		if (fd >= 0 && !a->no_sync && sync_way(text, err) < 0) {
+			fsys_close(fd);
+			fd = err->code;
+		}
 	}
 	free(text);
 	return fd;
