@@ -324,15 +324,31 @@ int place_dir(struct ship *h, int64_t dir, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* One step: the name moves to where the inode is wanted, or goes.  1 if it
- * may still be there: another name of the inode has moved instead. */
-static int settle_once(struct ship *h, const struct name_row *lost,
+/* S wants the name no more.  What a filter says of it depends on where its
+ * directory shall be. */
+static int remove_lost(struct ship *h, const struct name_row *lost,
 		       struct err *err)
 {
 	struct op op = {.op = JOURNAL_REMOVE,
 			.inode = lost->inode,
 			.type = lost->type,
 			.at = lost->at};
+	int r = known(h, lost->at.parent, err);
+
+	if (r > 0)
+		r = place_dir(h, lost->at.parent, err);
+	if (r >= 0)
+		r = remove_excluded(h, lost, err);
+	if (r == 0)
+		r = batch_put(h, &op, err);
+	return r < 0 ? r : plan_set(h, lost->at, 0, FSYS_NONE, err);
+}
+
+/* One step: the name moves to where the inode is wanted, or goes.  1 if it
+ * may still be there: another name of the inode has moved instead. */
+static int settle_once(struct ship *h, const struct name_row *lost,
+		       struct err *err)
+{
 	enum fsys_type type;
 	struct name_list names;
 	struct place at;
@@ -353,9 +369,7 @@ static int settle_once(struct ship *h, const struct name_row *lost,
 			r = place_moved(h, at, lost->inode, lost->type, err);
 		r = r < 0 ? r : 1;
 	} else if (r == 0 && want == 0) {
-		r = batch_put(h, &op, err);
-		if (r == 0)
-			r = plan_set(h, lost->at, 0, FSYS_NONE, err);
+		r = remove_lost(h, lost, err);
 	}
 	name_list_release(&names);
 	return r;

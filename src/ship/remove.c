@@ -53,9 +53,7 @@ static int forget(struct ship *h, const struct name_row *row, struct err *err)
 	return r < 0 ? r : 1;
 }
 
-/* What has become excluded since it was to go stays, and is nobody's: 1. */
-static int leave_excluded(struct ship *h, const struct name_row *row,
-			  struct err *err)
+int remove_excluded(struct ship *h, const struct name_row *row, struct err *err)
 {
 	enum msg_area area;
 	struct buf path;
@@ -89,7 +87,7 @@ static int remove_name(struct ship *h, const struct name_row *row, bool below,
 
 	if (r <= 0 || there != row->inode)
 		return r;
-	r = leave_excluded(h, row, err);
+	r = remove_excluded(h, row, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	op.silent = row->at.parent == STORE_LIMBO;
@@ -113,7 +111,7 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 {
 	struct stack s = {NULL, 0, 0};
 	struct inode_row alive;
-	int r = leave_excluded(h, row, err);
+	int r = remove_excluded(h, row, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -136,7 +134,7 @@ static int remove_tree(struct ship *h, const struct name_row *row,
 			r = plan_get(h, child->at, &there, &type, err);
 			if (r <= 0 || there != child->inode)
 				continue;
-			r = leave_excluded(h, child, err);
+			r = remove_excluded(h, child, err);
 			if (r == 0)
 				r = push(h, &s, child, err);
 			continue;

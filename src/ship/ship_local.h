@@ -288,6 +288,9 @@ int place_all(struct ship *h, struct err *err);
 int remove_all(struct ship *h, struct err *err);
 /* What was parked in the limbo in this run and has no place any more. */
 int remove_parked(struct ship *h, struct err *err);
+/* What has become excluded since it was to go stays, and is nobody's: 1. */
+int remove_excluded(struct ship *h, const struct name_row *row,
+		    struct err *err);
 
 /* content.c */
 int content_names(struct ship *h, struct err *err);

@@ -57,4 +57,10 @@ run_sync --exclude=/1 --exclude='*.keep' --exclude=/e/ "$S" "$D"
 ok "excluded before the delete was done: it stays" test -f "$D/1" -a -f "$D/d/k.keep" -a -f "$D/e/1" -a -f "$D/e/2"
 ok "the others go" test ! -e "$D/2" -a ! -e "$D/d/o"
 run_sync --exclude=/1 --exclude='*.keep' --exclude=/e/ "$S" "$D"; is "and that is all: exit" $rc 0
+# The same of one name of a file that has others, in a directory that has got another name.
+fresh; mkdir "$S/d"; echo 1 >"$S/1"; ln "$S/1" "$S/2"; ln "$S/1" "$S/d/3"; ln "$S/1" "$S/d/4"; ln "$S/1" "$S/5"; begin
+rm "$S/1" "$S/d/3" "$S/d/4" "$S/5"; mv "$S/d" "$S/e"; run_sync --helper-path /bin/false --force-delete "$S" "$D"; is "the destination is away" $rc 12
+run_sync --exclude=/1 --exclude=/e/3 --exclude=/d/4 "$S" "$D"; is "links, excluded before the delete was done: exit" $rc 0
+is "they stay, the others go" "$(cd "$D" && echo * e/*)" "1 2 e keep e/3"
+run_sync --exclude=/1 --exclude=/e/3 --exclude=/d/4 "$S" "$D"; is "and that is all: exit" $rc 0
 finish
