@@ -438,22 +438,24 @@ static int take_missing(struct pass *p, struct scan_dir *dir,
 {
 	struct fsys_stat st;
 	int r = fsys_stat(dir->fd, n->at.name, &st, err);
+	bool gone = r < 0 && (err->sys == ENOENT || err->sys == ENOTDIR);
 
-	if (r < 0 && (err->sys == ENOENT || err->sys == ENOTDIR)) {
-		p->walk_changes++;
-		lost_name(p, dir);
-		if (!filter_empty(p->o->filter) &&
-		    !wanted(p, dir, n->at.name, n->type))
-			return gone_forget(p, n->at, n->inode, n->type, err);
-		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
-		return r < 0 ? r : gone_note(p, n->at, n->inode, n->type, err);
-	}
-	if (r == 0 && dir->hidden && !wanted(p, dir, n->at.name, st.type)) {
+	if ((r < 0 || dir->hidden) && !filter_empty(p->o->filter) &&
+	    !wanted(p, dir, n->at.name, r < 0 ? n->type : st.type)) {
 		p->walk_changes++;
 		return gone_forget(p, n->at, n->inode, n->type, err);
 	}
-	*clean = false; /* came back, or cannot be told: the next pass looks */
-	return 0;
+	if (gone) {
+		p->walk_changes++;
+		lost_name(p, dir);
+		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
+		return r < 0 ? r : gone_note(p, n->at, n->inode, n->type, err);
+	}
+	/* It came back, or cannot be told: the next pass looks. */
+	*clean = false;
+	return r == 0 ? 0
+		      : note_problem(p, dir, n->at.name, err->sys,
+				     "cannot be looked at", err);
 }
 
 static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,

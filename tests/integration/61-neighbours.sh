@@ -59,4 +59,13 @@ fresh; echo one >"$S/a"; ln "$S/a" "$S/b"; run_sync "$S" "$D"; settle; chmod 755
 chown -R $user:$user "$S" "$D" "$T/state"; echo secret >"$S/n"; chmod 600 "$S/n"; mv "$S/n" "$S/a"; echo edited >>"$S/b"; settle; cp "$BUILD/snapsync" "$T/snapsync"
 setpriv --reuid=$user --regid=$user --clear-groups "$T/snapsync" --state-dir "$T/state" --helper-path "$T/helper" "$S" "$D" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err")
 is "a name that is another file now: 23" $rc 23; like "it is named" "$errors" '^snapsync: a: '; ok "the file is sent" cmp "$S/b" "$D/b"
+# Of a directory that may be listed but not searched, nobody can tell that all in it has gone.
+weak() {
+	setpriv --reuid=$user --regid=$user --clear-groups "$T/snapsync" --state-dir "$T/state" --helper-path "$T/helper" "$@" >"$T/.out" 2>"$T/.err"
+	rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err")
+}
+fresh; mkdir "$S/d"; echo 1 >"$S/d/f"; echo 2 >"$S/d/x"; chown -R $user:$user "$S" "$D"; mkdir "$T/state"; chown $user:$user "$T/state"; weak "$S" "$D"; is "to be searched: 0" $rc 0; settle
+rm "$S"/d/*; chmod 444 "$S/d"
+for n in 1 2; do weak --chmod=Du+x --exclude=x "$S" "$D"; is "not to be searched, run $n: 23" $rc 23; is "which is told, but not of what is excluded" "$(printf '%s\n' "$errors" | grep -c 'd/[fx]: cannot be looked at')" 1; done
+ok "nothing is deleted" test -f "$D/d/f" -a -f "$D/d/x"; chmod 755 "$S/d"; weak --exclude=x "$S" "$D"; is "searched again: 0" $rc 0; is "it goes" "$(ls "$D/d")" x
 finish
