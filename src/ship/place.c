@@ -155,9 +155,15 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 	if (r == 0 && there < 0 && type != FSYS_DIR && !h->o.delete_extras)
 		return 0;
 	/* It has no place any more.  Whoever comes replaces it in one step,
-	 * unless it is a directory. */
-	if (r == 0)
-		return there_type == FSYS_DIR ? make_way(h, at, there, err) : 0;
+	 * unless it is a directory; an excluded one stays. */
+	if (r == 0 && there_type != FSYS_DIR)
+		return 0;
+	if (r == 0) {
+		struct name_row dir = {at, there, there_type};
+
+		r = remove_excluded(h, &dir, err);
+		return r != 0 ? r < 0 ? r : 0 : make_way(h, at, there, err);
+	}
 	/* A link that T has under another name which S wants may be replaced
 	 * in one step: its other names are linked later. */
 	if (there_type != FSYS_DIR) {

@@ -157,18 +157,6 @@ static int adopt(struct listing *l, struct place at,
 	return r;
 }
 
-/* Something that M will have to get rid of. */
-static int is_stranger(struct listing *l, struct place at, struct item *it,
-		       struct err *err)
-{
-	int64_t id = --l->stranger;
-	int r = mirror_set(l->h->s, l->h->d->id, at, id, it->a.type, err);
-
-	if (r >= 0 && it->a.type == FSYS_DIR && l->h->o.delete_extras)
-		r = add_dir(l, at, id, err);
-	return r;
-}
-
 static bool protected(struct listing *l, struct place at, bool is_dir)
 {
 	struct err ignored;
@@ -182,6 +170,20 @@ static bool protected(struct listing *l, struct place at, bool is_dir)
 			      is_dir);
 	l->dir.len = before;
 	return !wanted;
+}
+
+/* Something that M will have to get rid of; of a directory that a filter protects
+ * that is not wanted, whatever S has of that name. */
+static int is_stranger(struct listing *l, struct place at, struct item *it,
+		       struct err *err)
+{
+	int64_t id = --l->stranger;
+	int r = mirror_set(l->h->s, l->h->d->id, at, id, it->a.type, err);
+
+	if (r >= 0 && it->a.type == FSYS_DIR && l->h->o.delete_extras &&
+	    !protected(l, at, true))
+		r = add_dir(l, at, id, err);
+	return r;
 }
 
 /* replaces: something that M has there, which was told. */

@@ -49,6 +49,13 @@ for n in 1 2; do
 done
 rm "$D/c/a"; run_sync "$S" "$D"; ok "it is empty: equal" same "$S" "$D"
 fresh; mirrored; mkdir "$D/c"; echo mine >"$D/c/a"; mv "$S/1" "$S/c"; run_sync --delete "$S" "$D"; run_sync --verify --delete "$S" "$D"; ok "--delete: equal" same "$S" "$D"
+# The filter protects that directory: --delete is no reason to empty it.
+fresh; run_sync --exclude=c/ "$S" "$D"; settle; mkdir -p "$D/c/sub"; echo mine >"$D/c/sub/a"; mv "$S/1" "$S/c"; echo new >"$S/2"
+for more in '' --delete '--verify --delete'; do
+	run_sync --exclude=c/ $more "$S" "$D"; is "an excluded directory is in the way of a move${more:+, $more}: 23" $rc 23
+	like "which is told" "$errors" 'c: a directory is in the way'; is "it stays, and all in it" "$(cat "$D/c/sub/a")" mine; is "and nothing is in the limbo" "$(in_limbo)" 0
+done
+rm -r "$D/c"; run_sync --exclude=c/ "$S" "$D"; ok "it goes: equal" same "$S" "$D"
 # The directory was ours, but not all in it: it cannot be put back over a file.
 fresh; mkdir "$S/c"; echo b >"$S/c/b"; mirrored; echo mine >"$D/c/a"; rm -r "$S/c"; mv "$S/1" "$S/c"
 run_sync "$S" "$D"; like "says where it is" "$errors" 'c: not deleted, it holds files that are not part of the mirror \(see .snapsync/limbo there\)'
