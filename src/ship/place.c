@@ -162,7 +162,12 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 		struct name_row dir = {at, there, there_type};
 
 		r = remove_excluded(h, &dir, err);
-		return r != 0 ? r < 0 ? r : 0 : make_way(h, at, there, err);
+		if (r == 0)
+			r = make_way(h, at, there, err);
+		/* What of it is not ours goes into the one that comes. */
+		if (r == 0 && type == FSYS_DIR)
+			r = plan_touch(h, inode, err);
+		return r < 0 ? r : 0;
 	}
 	/* A link that T has under another name which S wants may be replaced
 	 * in one step: its other names are linked later. */

@@ -60,6 +60,9 @@ rm -r "$D/c"; run_sync --exclude=c/ "$S" "$D"; ok "it goes: equal" same "$S" "$D
 fresh; mkdir "$S/c"; echo b >"$S/c/b"; mirrored; echo mine >"$D/c/a"; rm -r "$S/c"; mv "$S/1" "$S/c"
 run_sync "$S" "$D"; like "says where it is" "$errors" 'c: not deleted, it holds files that are not part of the mirror \(see .snapsync/limbo there\)'
 is "that is no failure" $rc 0; ok "the file is there" cmp "$S/c" "$D/c"; is "the other one too" "$(cat "$D"/.snapsync/limbo/*/a)" mine
+# A directory moves to where somebody else has one: both in one, and the time is ours.
+fresh; mkdir "$S/d"; echo d >"$S/d/d"; touch -d 2020-01-01 "$S/d"; mirrored; mkdir "$D/y"; echo mine >"$D/y/t"; mv "$S/d" "$S/y"
+run_sync "$S" "$D"; is "two directories in one: 0" $rc 0; is "what both had" "$(cd "$D/y" && echo *)" "d t"; is "its time" "$(stat -c %Y "$D/y")" "$(stat -c %Y "$S/y")"
 # Extras that are too many are told until that is decided; nothing is sent twice.
 many() { for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $n >"$D/x$n"; done; }
 fresh; mkdir "$D"; many; run_sync --delete --max-delete=10 "$S" "$D"; is "12 extras, 10 allowed: 25" $rc 25
