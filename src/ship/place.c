@@ -152,7 +152,8 @@ static int free_name(struct ship *h, struct place at, int64_t inode,
 		return r;
 	/* Somebody else's directory stays, unless it is empty: the helper
 	 * looks. */
-	if (r == 0 && there < 0 && type != FSYS_DIR && !h->o.delete_extras)
+	if (r == 0 && there < 0 && type != FSYS_DIR &&
+	    (!h->o.delete_extras || h->extras_kept))
 		return 0;
 	/* It has no place any more.  Whoever comes replaces it in one step,
 	 * unless it is a directory; an excluded one stays. */

@@ -49,6 +49,13 @@ for n in 1 2; do
 done
 rm "$D/c/a"; run_sync "$S" "$D"; ok "it is empty: equal" same "$S" "$D"
 fresh; mirrored; mkdir "$D/c"; echo mine >"$D/c/a"; mv "$S/1" "$S/c"; run_sync --delete "$S" "$D"; run_sync --verify --delete "$S" "$D"; ok "--delete: equal" same "$S" "$D"
+# What --max-delete withholds is not driven there either.
+fresh; mirrored; mkdir -p "$D/c/sub"; for f in a b sub/c; do echo mine >"$D/c/$f"; done; mv "$S/1" "$S/c"
+for n in 1 2 3; do
+	run_sync --delete $(test $n = 2 || echo --verify) --max-delete=2 "$S" "$D"; is "--delete, and it holds more than --max-delete, run $n: 25" $rc 25
+	is "what is withheld stays in its place" "$(find "$D/c" -type f | wc -l)" 3; is "and nothing is in the limbo" "$(in_limbo)" 0
+done
+run_sync --delete --force-delete "$S" "$D"; ok "--force-delete: equal" same "$S" "$D"
 # The filter protects that directory: --delete is no reason to empty it.
 fresh; run_sync --exclude=c/ "$S" "$D"; settle; mkdir -p "$D/c/sub"; echo mine >"$D/c/sub/a"; mv "$S/1" "$S/c"; echo new >"$S/2"
 for more in '' --delete '--verify --delete'; do
