@@ -130,6 +130,8 @@ int store_print_set(struct store *s, int64_t dir, const struct hash *print, stru
  * (until its fingerprint is set): noted; 1 it is so. */
 int store_unseen_set(struct store *s, int64_t dir, struct err *err);
 int store_unseen(struct store *s, int64_t dir, struct err *err);
+/* The same, of it or of a directory above it. */
+int store_hidden(struct store *s, int64_t dir, struct err *err);
 /* Every directory that has a name of this inode is to be looked at again. */
 int store_print_spoil(struct store *s, int64_t inode, struct err *err);
 
