@@ -73,6 +73,12 @@ int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
 /* Rows of difference: names, inodes. */
 int mirror_pending(struct store *s, int64_t dest, int64_t *names, int64_t *inodes, struct err *err);
 
+/* Was there anything, at its last listing, in directories of which the source could
+ * not see all? */
+int mirror_set_open(struct store *s, int64_t dest, bool open, struct err *err);
+/* One of them can be seen, or is gone: such destinations are to be listed.  1: there
+ * are some. */
+int mirror_look_again(struct store *s, struct err *err);
 /* S changed at `now` (seconds): destinations that were up to date are behind. */
 int mirror_behind(struct store *s, int64_t now, struct err *err);
 /* Nothing is pending any more.  Writes only if the destination was behind. */

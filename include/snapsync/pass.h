@@ -54,8 +54,9 @@ struct pass_result {
 	uint64_t kept;	   /* entries whose delete was withheld */
 	uint64_t problems; /* entries that could not be looked at */
 	enum pass_withheld withheld;
-	bool first;	  /* the snapshot was empty before */
-	bool other_rules; /* of the filter: every destination is to be listed */
+	bool first;   /* the snapshot was empty before */
+	bool unknown; /* other rules of the filter, or other directories than
+			   * before can be seen: destinations are to be listed */
 };
 
 int pass_run(struct store *s, int root_fd, const struct pass_options *o,

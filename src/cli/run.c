@@ -30,6 +30,7 @@ static int one_pass(struct client *k, struct err *err)
 		.log = &k->out.log,
 		.told = k->passes > 0,
 	};
+	struct dest now;
 	int64_t start;
 	int r, fd = fsys_open_root(k->src, err);
 
@@ -42,8 +43,12 @@ static int one_pass(struct client *k, struct err *err)
 	k->passes++;
 	if (r == 0)
 		state_stamp(k);
-	if (r == 0 && k->pass.other_rules)
-		k->dest.known = false;
+	if (r == 0 && k->pass.unknown) {
+		r = mirror_dest_find(k->store, k->c->to.key, &now, err);
+		if (r > 0)
+			k->dest.known = now.known;
+		r = r < 0 ? r : 0;
+	}
 	/* Shipping reads from the directory that was scanned. */
 	if (r == 0 && k->ship) {
 		ship_set_root(k->ship, fd);

@@ -31,7 +31,13 @@ static int is_needed(struct listing *l, int64_t dir, struct place at,
 		return 1;
 	at.parent = dir;
 	r = mirror_get(l->h->s, l->h->d->id, at, &inode, &type, err);
-	return r ? r : store_name_get(l->h->s, at, &inode, err);
+	if (r == 0)
+		r = store_name_get(l->h->s, at, &inode, err);
+	if (r != 0)
+		return r;
+	r = store_hidden(l->h->s, dir, err);
+	l->open = l->open || r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int thin_out(struct listing *l, struct err *err)

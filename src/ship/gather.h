@@ -34,6 +34,7 @@ struct listing {
 	bool told, again; /* before it; it is listed for the second time */
 	bool fresh;	  /* the directory at hand, or one to be found in it */
 	bool all;	  /* all of it could be looked at */
+	bool open;	  /* there is something where S may have it, unseen */
 	struct name_list twins; /* taken for strangers; inode: S's there, which
 				 * M had elsewhere */
 	struct item *items;

@@ -111,7 +111,7 @@ static void start(struct listing *l)
 	map_init(&l->inodes, sizeof(int64_t));
 	map_init(&l->seen, 1);
 	map_init(&l->ours, sizeof(struct link_key));
-	l->some_unreadable = false;
+	l->some_unreadable = l->open = false;
 	l->listed = l->extras = l->alone = 0;
 	if (!l->h->o.verify)
 		l->h->counts.unseen = 0;
@@ -232,6 +232,8 @@ int reconcile(struct ship *h, bool explained, struct err *err)
 		r = mirror_touch_inode(h->s, h->d->id, STORE_ROOT, err);
 	if (r == 0) /* it is listed again until all of it was seen */
 		r = judge(&l, err);
+	if (r == 0)
+		r = mirror_set_open(h->s, h->d->id, l.open, err);
 	if (r == 0)
 		r = mirror_dest_save(h->s, h->d, err);
 	if (r == 0)

@@ -204,6 +204,7 @@ static int unknown_item(struct listing *l, struct place at, struct item *it,
 			return 0;
 		/* The source may have it, where it could not be looked at. */
 		r = at.parent > 0 ? store_hidden(h->s, at.parent, err) : 0;
+		l->open = l->open || r > 0;
 		if (r != 0)
 			return r < 0 ? r : 0;
 		if (!h->o.delete_extras && !h->o.verify) {

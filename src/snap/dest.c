@@ -126,6 +126,39 @@ int mirror_reset(struct store *s, int64_t dest, struct err *err)
 	return r < 0 ? r : mirror_touch_inode(s, dest, STORE_ROOT, err);
 }
 
+int mirror_set_open(struct store *s, int64_t dest, bool open, struct err *err)
+{
+	struct sql *q = db_sql(
+		store_db(s),
+		open ? "INSERT OR REPLACE INTO config VALUES('open.' || ?1, 1)"
+		     : "DELETE FROM config WHERE key='open.' || ?1",
+		err);
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, dest);
+	return db_run(q, err);
+}
+
+int mirror_look_again(struct store *s, struct err *err)
+{
+	static const char *const texts[] = {
+		"UPDATE dest SET known=0 WHERE 'open.' || id IN"
+		" (SELECT key FROM config)",
+		"DELETE FROM config WHERE key GLOB 'open.*'",
+	};
+	size_t i;
+	int r = 0, any = 0;
+
+	for (i = 0; r == 0 && i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct sql *q = db_sql(store_db(s), texts[i], err);
+
+		r = q ? db_run(q, err) : err->code;
+		any = any || (r == 0 && db_changes(store_db(s)) > 0);
+	}
+	return r < 0 ? r : any;
+}
+
 int mirror_behind(struct store *s, int64_t now, struct err *err)
 {
 	struct sql *q = db_sql(store_db(s),

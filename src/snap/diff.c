@@ -534,6 +534,16 @@ static int know_subdirs(struct pass *p, struct scan_dir *dir, struct err *err)
 	return 1;
 }
 
+/* All of the directory was seen. */
+static int see(struct pass *p, int64_t dir, const struct hash *print,
+	       struct err *err)
+{
+	int r = store_unseen(p->s, dir, err);
+
+	p->seen_again = p->seen_again || r > 0;
+	return r < 0 ? r : store_print_set(p->s, dir, print, err);
+}
+
 int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 {
 	struct pass *p = arg;
@@ -586,8 +596,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	if (r >= 0 && p->result->problems > problems)
 		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
 	else if (r >= 0)
-		r = store_print_set(
-			p->s, (int64_t)dir->cookie,
+		r = see(p, (int64_t)dir->cookie,
 			clean && printed && !p->young ? &print : NULL, err);
 	return r < 0 ? r : 0;
 }

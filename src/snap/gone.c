@@ -403,6 +403,9 @@ static int remove_one(struct pass *p, struct leavings *work, struct err *err)
 		r = child_leaves(p, work, &l, &names.rows[i], err);
 	name_list_release(&names);
 	free(l.path);
+	if (r >= 0 && l.type == FSYS_DIR)
+		r = store_unseen(p->s, l.inode, err);
+	p->seen_again = p->seen_again || r > 0;
 	if (r >= 0 && l.forget && l.type == FSYS_DIR)
 		r = mirror_forget_dead(p->s, l.inode, err);
 	return r < 0 ? r : store_inode_remove(p->s, l.inode, l.type, err);

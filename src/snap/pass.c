@@ -296,6 +296,10 @@ static int finish(struct pass *p, struct err *err)
 		r = problem_count(p->s, 0, &problems, err);
 	if (r == 0 && problems)
 		r = problem_expire(p->s, 0, p->started, err);
+	if (r == 0 && p->seen_again)
+		r = mirror_look_again(p->s, err);
+	p->result->unknown = p->result->unknown || r > 0;
+	r = r < 0 ? r : 0;
 	if (r < 0 || !p->gone_table)
 		return r;
 	q = db_sql(store_db(p->s), "DELETE FROM temp.gone", err);
@@ -318,7 +322,7 @@ static int compare_rules(struct pass *p, struct err *err)
 	r = store_config_set_int(p->s, "filter", now, err);
 	if (r < 0 || !changed)
 		return r;
-	p->result->other_rules = true;
+	p->result->unknown = true;
 	q = db_sql(store_db(p->s), "UPDATE dest SET known=0", err);
 	return q ? db_run(q, err) : err->code;
 }

@@ -26,10 +26,12 @@ struct pass {
 	struct inode_row *rows; /* of those names */
 	size_t rows_cap;
 	bool root_empty;
-	struct map
-		touched; /* directories of another ctime than at the last pass */
-	bool timeless;	 /* a name is gone from one that has the same */
+	/* Directories with another ctime than at the last pass; a name is gone
+	 * from one that has the same. */
+	struct map touched;
+	bool timeless;
 	bool young;	 /* a link's target was read too soon after a change */
+	bool seen_again; /* a directory of which not all could be seen, or gone */
 	bool gone_table; /* TEMP tables `gone` and `brief` exist */
 	int64_t newest;	 /* inode that the last pass knows */
 	uint64_t walk_changes;

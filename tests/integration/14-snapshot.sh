@@ -52,10 +52,17 @@ if [ -n "$as" ] || [ "$(id -u)" != 0 ]; then
 		usync --state-dir "$T/u/ostate" --delete "$S" "$T/u/other"; is "--delete and a directory of mode $mode: 23" $rc 23
 		ok "what is below stays, what is extra goes" test -f "$T/u/other/many/5/1" -a ! -e "$T/u/other/extra"
 	done
-	# Nothing is extra that lies deeper in what cannot be seen.
-	rm -rf "$T/u/other" "$T/u/ostate"; chmod 755 "$S/many"; usync --state-dir "$T/u/ostate" "$S" "$T/u/other"; chmod 000 "$S/many"; $as touch "$T/u/other/many/5/new"
+	# What could not be compared then is compared when it can be.
+	for mode in 000 444; do
+		chmod 755 "$S/many"; rm -rf "$T/u/other" "$T/u/ostate"; $as cp -pr "$S" "$T/u/other"; $as touch "$T/u/other/many/extra" "$T/u/other/many/5/extra"; chmod $mode "$S/many"
+		for n in 1 2; do usync --state-dir "$T/u/ostate" --chmod=Du+rwx --delete "$S" "$T/u/other"; is "mode $mode, what it has is left alone: 23" $rc 23; ok "it is" test -f "$T/u/other/many/extra"; done
+		chmod 755 "$S/many"; usync --state-dir "$T/u/ostate" --chmod=Du+rwx --delete --stats "$S" "$T/u/other"
+		ok "it can be seen now: what is extra goes" test "$rc" = 0 -a ! -e "$T/u/other/many/extra" -a ! -e "$T/u/other/many/5/extra"; is "and nothing is sent again" "$(stat_of 'Files sent')" 0
+	done
+	# Nor is anything extra that lies deeper in what cannot be seen.
+	usync --state-dir "$T/u/ostate" "$S" "$T/u/other"; chmod 000 "$S/many"; $as touch "$T/u/other/many/5/new"
 	usync --state-dir "$T/u/ostate" --chmod=Du+rwx --verify --delete "$S" "$T/u/other"; is "--verify --delete: 23" $rc 23; ok "what lies deeper stays" test -f "$T/u/other/many/5/new"
-	chmod 755 "$S/many"; usync --state-dir "$T/u/ostate" --chmod=Du+rwx --verify --delete "$S" "$T/u/other"; ok "until it can be seen" test "$rc" = 0 -a ! -e "$T/u/other/many/5/new"
+	chmod 755 "$S/many"; usync --state-dir "$T/u/ostate" --chmod=Du+rwx --delete "$S" "$T/u/other"; ok "until it can be seen" test "$rc" = 0 -a ! -e "$T/u/other/many/5/new"
 	chmod 755 "$S/many"; usync "$S" "$T/u/dst"; is "readable again: 0" $rc 0; ok "as it is" test -f "$T/u/dst/many/5/1"
 	echo secret >"$S/locked"; chmod 000 "$S/locked"; usync "$S" "$T/u/dst"; is "an unreadable file: 23" $rc 23
 	like "named with its reason" "$errors" 'locked: .*denied'
