@@ -10,68 +10,6 @@
 
 #define TARGET_MAX 65536
 
-uint64_t pass_time(struct fsys_time t)
-{
-	return (uint64_t)t.s * 1000000000u + t.ns;
-}
-
-/* ------------------------------------------------------------ fingerprint */
-
-/* What of an entry goes into its directory's fingerprint. */
-static struct hash print_entry(const struct pass *p, const struct scan_entry *e,
-			       int64_t dev)
-{
-	struct {
-		uint64_t dev, ino, size, mtime, ctime, nlink, owner, rdev;
-		uint64_t kind, name;
-	} f;
-	uint64_t seed = store_seed(p->s);
-
-	f.dev = (uint64_t)dev;
-	f.ino = e->st.ino;
-	f.size = e->st.size;
-	f.mtime = pass_time(e->st.mtime);
-	f.ctime = pass_time(e->st.ctime);
-	f.nlink = e->st.nlink;
-	f.owner = (uint64_t)e->st.uid << 32 | e->st.gid;
-	f.rdev = (uint64_t)e->st.rdev_major << 32 | e->st.rdev_minor;
-	f.kind = (uint64_t)e->st.type << 32 | e->st.mode;
-	f.name = hash_u64(e->name, e->len, seed);
-	return hash_of(&f, sizeof(f), seed);
-}
-
-/* 1 and the fingerprint; 0 where there can be none (an entry could not be
- * stat-ed, or lies on a file system not met before in this pass). */
-static int print_dir(struct pass *p, const struct scan_dir *dir,
-		     struct hash *out, struct err *err)
-{
-	uint64_t last = UINT64_MAX;
-	struct hash one;
-	int64_t dev = 0;
-	size_t i, k;
-
-	(void)err;
-	memset(out, 0, sizeof(*out));
-	for (i = 0; i < dir->count; i++) {
-		const struct scan_entry *e = &dir->entries[i];
-
-		if (e->st.type == FSYS_NONE)
-			return 0;
-		if (e->st.dev != last) {
-			for (k = 0; k < p->device_count; k++)
-				if (p->devices[k].st_dev == e->st.dev)
-					break;
-			if (k == p->device_count)
-				return 0;
-			dev = p->devices[k].id;
-			last = e->st.dev;
-		}
-		one = print_entry(p, e, dev);
-		hash_add(out, &one);
-	}
-	return 1;
-}
-
 /* ------------------------------------------------------------ rows */
 
 /* Names and inode rows of the directory, ordered by name. */
@@ -574,7 +512,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 		alter_stat(p->o->alter, &dir->entries[i].st);
 	if (dir->cookie == STORE_ROOT)
 		p->root_empty = dir->count == 0 && dir->hidden == 0;
-	printed = print_dir(p, dir, &print, err);
+	printed = print_of(p, dir, &print);
 	if (printed) {
 		r = store_print_get(p->s, (int64_t)dir->cookie, &stored, err);
 		if (r > 0 && hash_equal(&stored, &print))
@@ -592,7 +530,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	p->young = false;
 	r = diff_rows(p, dir, &clean, err);
 	if (r >= 0)
-		printed = print_dir(p, dir, &print, err);
+		printed = print_of(p, dir, &print);
 	if (r >= 0 && p->result->problems > problems)
 		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
 	else if (r >= 0)

@@ -1,6 +1,7 @@
 /* What the files of a pass share: pass.c (the course of it), diff.c (one
- * directory), device.c (file systems), gone.c (what is no longer there), circle.c
- * (what cannot be there). */
+ * directory), print.c (its fingerprint), device.c (file systems), gone.c (what
+ * is no longer there), confirm.c (whether that is sure), circle.c (what cannot
+ * be there). */
 #ifndef SNAPSYNC_PASS_LOCAL_H
 #define SNAPSYNC_PASS_LOCAL_H
 
@@ -42,9 +43,15 @@ struct pass {
  * what it missed is not there.  0: only another walk can tell. */
 int confirm_walk(struct pass *p, struct err *err);
 
-/* diff.c */
+/* print.c */
 /* ns since 1970, wrapped: as rows have it. */
 uint64_t pass_time(struct fsys_time t);
+/* False where there can be none: an entry could not be stat-ed, or lies on a
+ * file system not met before in this pass. */
+bool print_of(const struct pass *p, const struct scan_dir *dir,
+	      struct hash *out);
+
+/* diff.c */
 int diff_dir(void *pass, struct scan_dir *dir, struct err *err);
 
 /* device.c: our number for st_dev; `hint` is what the snapshot has under the
