@@ -17,7 +17,10 @@
 struct alter_rule {
 	bool dirs, others;  /* for which kinds of entries */
 	unsigned keep, set; /* mode = (mode & keep) | set */
-	unsigned execute;   /* X: set where one was, and for directories */
+	bool if_executable; /* X: an x of set only where one was, and for directories */
+	char copy;	    /* u, g or o: set is what they have; or 0 */
+	bool remove;	    /* of copy: takes that away instead */
+	unsigned to;	    /* of copy: only these bits */
 };
 
 struct alter {
@@ -28,8 +31,9 @@ struct alter {
 };
 
 /* As rsync's: parts between commas, each behind D or F for only directories or
- * only what is none: an octal mode, or [ugoa][+-=][rwxXst].  Where nobody is
- * named, the umask counts.  Several calls add up.  -ERR_USAGE. */
+ * only what is none: an octal mode, [ugoa][+-=][rwxXst] or [ugoa][+-=][ugo].
+ * Where nobody is named, the umask counts.  Several calls add up.
+ * -ERR_USAGE. */
 int alter_chmod(struct alter *a, const char *text, struct err *err);
 /* USER, USER:GROUP or :GROUP, by name or number of this machine. */
 int alter_chown(struct alter *a, const char *text, struct err *err);

@@ -26,28 +26,36 @@ static int add(struct alter *a, const struct alter_rule *rule, const char *text,
 	return 0;
 }
 
-/* "[ugoa]*" at *p: the rwx bits of those, and their bits of set-id. */
-static bool take_who(const char **p, unsigned *who, unsigned *ids)
-{
-	bool named = false;
+/* Whom a part names, and for what kind of entries. */
+struct who {
+	bool named;
+	unsigned rwx; /* their bits of these */
+	unsigned ids; /* set-id: of the user, of the group */
+};
 
-	*who = *ids = 0;
-	for (;; ++*p, named = true) {
+/* "[DFugoa]*" at *p. */
+static bool take_who(const char **p, struct who *who, struct alter_rule *rule)
+{
+	for (;; ++*p) {
 		switch (**p) {
+		case 'D': rule->others = false; break;
+		case 'F': rule->dirs = false; break;
 		case 'u':
-			*who |= 0700;
-			*ids |= 04000;
+			who->rwx |= 0700;
+			who->ids |= 04000;
 			break;
 		case 'g':
-			*who |= 0070;
-			*ids |= 02000;
+			who->rwx |= 0070;
+			who->ids |= 02000;
 			break;
-		case 'o': *who |= 0007; break;
+		case 'o': who->rwx |= 0007; break;
 		case 'a':
-			*who |= 0777;
-			*ids |= 06000;
+			who->rwx |= 0777;
+			who->ids |= 06000;
 			break;
-		default: return named;
+		default:
+			who->named = who->rwx != 0;
+			return rule->dirs || rule->others;
 		}
 	}
 }
@@ -60,67 +68,87 @@ static unsigned current_umask(void)
 	return (unsigned)m & 0777;
 }
 
-/* One "[ugoa][+-=][rwxXst]" up to `end`. */
-static int symbolic(struct alter *a, struct alter_rule rule, const char *p,
-		    const char *end, const char *text, struct err *err)
+/* "[rwxXst]*" up to `end`: the bits of everybody, and those above them. */
+static bool take_bits(const char *p, const char *end, const struct who *who,
+		      struct alter_rule *rule, unsigned *rwx, unsigned *top)
 {
-	unsigned who, ids, bits = 0, execute = 0;
-	bool named = take_who(&p, &who, &ids);
-	char how = *p++;
-
-	if (how != '+' && how != '-' && how != '=')
-		return bad(text, err);
-	if (!named) {
-		who = 0777 & ~current_umask();
-		ids = 06000;
+	for (*rwx = *top = 0; p < end; p++) {
+		switch (*p) {
+		case 'r': *rwx |= 0444; break;
+		case 'w': *rwx |= 0222; break;
+		case 'X': rule->if_executable = true; /* fall through */
+		case 'x': *rwx |= 0111; break;
+		/* Of nobody, or of others, it is the user's, and what stood
+		 * before it is forgotten: as in rsync. */
+		case 's': *top = who->ids ? *top | who->ids : 04000; break;
+		case 't': *top |= 01000; break;
+		default: return false;
+		}
 	}
-	for (; p < end; p++) {
-		if (*p == 'r')
-			bits |= who & 0444;
-		else if (*p == 'w')
-			bits |= who & 0222;
-		else if (*p == 'x')
-			bits |= who & 0111;
-		else if (*p == 'X')
-			execute |= who & 0111;
-		else if (*p == 's')
-			bits |= ids;
-		else if (*p == 't')
-			bits |= 01000;
-		else
-			return bad(text, err);
-	}
-	rule.keep = BITS;
-	if (how == '-') {
-		rule.keep &= ~(bits | execute);
-	} else {
-		if (how == '=')
-			rule.keep &= ~((named ? who : 0777u) | (bits & 07000));
-		rule.set = bits;
-		rule.execute = execute;
-	}
-	return add(a, &rule, text, err);
+	return true;
 }
 
+static void symbolic(struct alter_rule *rule, const struct who *who, char how,
+		     unsigned rwx, unsigned top)
+{
+	unsigned mask = who->named ? who->rwx : 0777 & ~current_umask();
+	unsigned bits = (rwx & mask) | top;
+
+	rule->keep = BITS;
+	if (how == '-') {
+		rule->keep &= ~bits;
+		return;
+	}
+	if (how == '=')
+		rule->keep &= ~((who->named ? who->rwx : 0777) |
+				(top ? who->ids | top : 0));
+	rule->set = bits;
+}
+
+/* "g=u": what the user has at that time, for the group. */
+static void copy(struct alter_rule *rule, const struct who *who, char how,
+		 char from)
+{
+	unsigned all = who->named ? who->rwx : 0777;
+
+	rule->keep = BITS;
+	rule->copy = from;
+	rule->remove = how == '-';
+	rule->to = who->named ? all : all & ~current_umask();
+	if (how == '=')
+		rule->keep &= ~(all | (all & 0700 ? 04000 : 0) |
+				(all & 0070 ? 02000 : 0) |
+				(all & 0007 ? 01000 : 0));
+}
+
+/* One part, up to `end`. */
 static int part(struct alter *a, const char *p, const char *end,
 		const char *text, struct err *err)
 {
 	struct alter_rule rule = {.dirs = true, .others = true};
-	char *stop;
+	struct who who = {0};
+	unsigned rwx, top;
+	char how, *stop;
 
-	if (*p == 'D' || *p == 'F') {
-		rule.dirs = *p == 'D';
-		rule.others = *p == 'F';
-		p++;
-	}
-	if (p == end)
+	if (!take_who(&p, &who, &rule))
 		return bad(text, err);
-	if (*p < '0' || *p > '9')
-		return symbolic(a, rule, p, end, text, err);
-	rule.set = (unsigned)strtoul(p, &stop, 8);
-	return stop == end && end - p < 6 && rule.set <= BITS
-		       ? add(a, &rule, text, err)
-		       : bad(text, err);
+	if (*p >= '0' && *p <= '7' && !who.named) {
+		unsigned long mode = strtoul(p, &stop, 8);
+
+		rule.set = (unsigned)mode;
+		return stop == end && mode <= BITS ? add(a, &rule, text, err)
+						   : bad(text, err);
+	}
+	how = *p++;
+	if (how != '+' && how != '-' && how != '=')
+		return bad(text, err);
+	if (end - p == 1 && strchr("ugo", *p))
+		copy(&rule, &who, how, *p);
+	else if (take_bits(p, end, &who, &rule, &rwx, &top))
+		symbolic(&rule, &who, how, rwx, top);
+	else
+		return bad(text, err);
+	return add(a, &rule, text, err);
 }
 
 int alter_chmod(struct alter *a, const char *text, struct err *err)
@@ -187,10 +215,25 @@ int alter_chown(struct alter *a, const char *text, struct err *err)
 	return 0;
 }
 
+static unsigned altered(const struct alter_rule *rule, unsigned mode,
+			bool executable)
+{
+	unsigned shift = rule->copy == 'u' ? 6 : rule->copy == 'g' ? 3 : 0;
+	unsigned set = rule->set;
+
+	if (rule->copy)
+		set = (mode >> shift & 7) * 0111 & rule->to;
+	if (rule->remove)
+		return mode & ~set;
+	if (rule->if_executable && !executable)
+		set &= ~0111u;
+	return (mode & rule->keep) | set;
+}
+
 void alter_stat(const struct alter *a, struct fsys_stat *st)
 {
 	bool dir = st->type == FSYS_DIR;
-	bool execute = dir || st->mode & 0111; /* as it was, for all of X */
+	bool executable = dir || st->mode & 0111; /* as it was, for all of X */
 	size_t i;
 
 	if (!a)
@@ -199,13 +242,7 @@ void alter_stat(const struct alter *a, struct fsys_stat *st)
 		st->uid = a->uid;
 	if (a->has_gid)
 		st->gid = a->gid;
-	for (i = 0; st->type != FSYS_SYMLINK && i < a->count; i++) {
-		const struct alter_rule *r = &a->rules[i];
-
-		if (!(dir ? r->dirs : r->others))
-			continue;
-		st->mode = (st->mode & r->keep) | r->set;
-		if (execute)
-			st->mode |= r->execute;
-	}
+	for (i = 0; st->type != FSYS_SYMLINK && i < a->count; i++)
+		if (dir ? a->rules[i].dirs : a->rules[i].others)
+			st->mode = altered(&a->rules[i], st->mode, executable);
 }

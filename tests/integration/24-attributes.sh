@@ -5,15 +5,19 @@ need rsync
 S=$T/src D=$T/dst
 modes() { (cd "$1" && find . -path ./.snapsync -prune -o -printf '%P %y %m %U:%G\n' | sort); }
 fresh() {
-	rm -rf "$S" "$D" "$T/oracle" "$T/state"; mkdir -p "$S/d/e"; for m in 600 644 755 711 4755 640 777; do echo $m >"$S/d/f$m"; chmod $m "$S/d/f$m"; done
+	rm -rf "$S" "$D" "$T/oracle" "$T/state"; mkdir -p "$S/d/e"; for m in 600 644 755 711 4755 640 777 7421 1124; do echo $m >"$S/d/f$m"; chmod $m "$S/d/f$m"; done
 	echo x >"$S/d/e/x"; ln -s x "$S/d/e/l"; ln "$S/d/f640" "$S/d/e/hard"; chmod 2750 "$S/d/e"; chmod 700 "$S/d"; chmod 755 "$S"
 }
-as_rsync() { # what the options make of it
-	fresh; rsync -aH "$@" "$S/" "$T/oracle"; run_sync "$@" "$S" "$D"
+as_rsync() { # what the options make of it, or that they are refused
+	fresh; rsync -aH "$@" "$S/" "$T/oracle" 2>"$T/refused"; oracle=$?; run_sync "$@" "$S" "$D"
+	if [ $oracle = 1 ]; then is "refused as rsync does: $*" $rc 1; return; fi
 	modes "$T/oracle" >"$T/wanted"; modes "$D" >"$T/got"
 	ok "as rsync: $*" diff "$T/wanted" "$T/got"
 }
 for m in D755,F644 go-rwx u+w,go= +X a+X Dg+s,ug+w,Fo-w,+X F600 u=rwX,g=rX,o= -x Fa-x,+X a+t ug-s u+s D-w Do+x; do as_rsync --chmod="$m"; done
+# Set-id and sticky of nobody or others, X behind another part, what others have, D and F further on.
+for m in o=s o+s o-s +s -s =s a=s u=s ug=s uo+s a-s ug=t g=t o=t a=t =t o=st +ts F-ts F-x,+X a=,+X u=xX u=rX,F-x,go+X g=u o=g,o-w go=u,F-x a=u =u +u g-u go-u,u=o uD+x DF+x \
+	F0000644 7778 ug=rt,a-s g=ur u644 a=; do as_rsync --chmod="$m"; done
 as_rsync --chmod=D700 --chmod=F600
 if [ "$(id -u)" = 0 ]; then
 	as_rsync --chown=daemon:daemon; as_rsync --chown=:bin; as_rsync --chown=7; as_rsync --chown=daemon --chmod=F640; as_rsync --numeric-ids --chown=12345:23456
