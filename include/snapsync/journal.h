@@ -50,6 +50,9 @@ struct journal_settled {
 	uint64_t done, failed;
 	uint64_t left;	/* directories that hold what is not ours */
 	bool surprised; /* the destination was not as the mirror says */
+	/* in, may be NULL: called for each row that was done, in order */
+	void (*done_fn)(void *arg, uint64_t batch, uint32_t index);
+	void *arg;
 };
 
 /* The batch is durable at the destination but for `fails` (ordered by index):

@@ -8,8 +8,9 @@
  *     ship_detach(ship);                   the connection is gone; NULL is fine
  *     ship_free(ship);
  *
- * Without a remote (dry run) ship_run plans and reports and sends nothing.
- * What is done or would be done is told to `report`, in order.
+ * Without a remote (dry run) ship_run plans and sends nothing; what would be
+ * done is told to `report`, in order.  Else it hears what was done, once it is
+ * durable there, and nothing of what failed.
  *
  * ship_run returns 0 when everything planned was sent and settled; what failed
  * is in the counters and in `problem`.  Its errors are those of the sink, the
@@ -83,6 +84,7 @@ struct ship_options {
 	bool max_percent, max_default, force_delete;
 	const volatile int *stop;
 	const struct log *log;
+	/* May be NULL. */
 	void (*report)(void *arg, const struct ship_report *report);
 	/* verify: `what` differs ("size, mode"), or "". */
 	void (*drift)(void *arg, enum ship_drift kind, enum fsys_type type,

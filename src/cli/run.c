@@ -68,6 +68,13 @@ static struct view backup_top(const struct config *c)
 	return view_of(c->backup_dir, len);
 }
 
+/* Is anybody told what is done? */
+static bool tells(const struct config *c)
+{
+	return c->log_file ||
+	       (!c->quiet && (c->itemize || c->verbose || c->json));
+}
+
 static int make_ship(struct client *k, struct err *err)
 {
 	const struct config *c = k->c;
@@ -91,7 +98,7 @@ static int make_ship(struct client *k, struct err *err)
 		.force_delete = c->force_delete,
 		.stop = k->stop,
 		.log = &k->out.log,
-		.report = output_report,
+		.report = tells(c) ? output_report : NULL,
 		.report_arg = &k->out,
 		.progress = c->progress && !c->quiet && !c->dry ? output_tick
 								: NULL,

@@ -184,7 +184,9 @@ int batch_put(struct ship *h, struct op *op, struct err *err)
 		op->report.from = m.from.path;
 		op->report.target = op->target;
 		op->report.now = op->attr;
-		h->o.report(h->o.report_arg, &op->report);
+		r = tell_put(h, &op->report, err);
+		if (r < 0)
+			return r;
 	}
 	if (h->batch_bytes >= BATCH_BYTES || h->batch_names >= BATCH_NAMES)
 		return batch_commit(h, err);
@@ -216,7 +218,7 @@ int batch_commit(struct ship *h, struct err *err)
 	h->batch_moves = false;
 	copy_forget(h);
 	arena_clear(&h->row_arena);
-	return r;
+	return r < 0 ? r : tell_bound(h, err);
 }
 
 static int take_fail(struct ship *h, const struct sink_event *event,
@@ -247,8 +249,11 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 
 static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 {
-	struct journal_settled settled = {.doubtful = h->counts.failed !=
-						      h->failed_before};
+	struct journal_settled settled = {
+		.doubtful = h->counts.failed != h->failed_before,
+		.done_fn = tell_done,
+		.arg = h,
+	};
 	int r = 0;
 
 	if (batch > h->d->sent || batch <= h->d->acked ||
@@ -266,6 +271,7 @@ static int take_ack(struct ship *h, uint64_t batch, struct err *err)
 				   &h->teller, err);
 	}
 	h->fail_count = 0;
+	tell_settled(h);
 	h->counts.failed += settled.failed;
 	if (h->o.verify)
 		h->counts.extras += settled.left;

@@ -49,6 +49,7 @@ void ship_free(struct ship *h)
 	if (!h)
 		return;
 	notes_drop(h);
+	tell_forget(h, 0);
 	copy_forget(h);
 	long_free(h);
 	emit_release(h);
@@ -90,6 +91,7 @@ static void abandon(struct ship *h)
 	h->open = false;
 	h->row_count = 0;
 	h->batch_bytes = h->batch_names = 0;
+	tell_forget(h, h->d->sent);
 	h->fail_count = 0;
 	long_free(h);
 	notes_drop(h);
@@ -152,7 +154,11 @@ static int told_failures(struct ship *h, const struct msg_welcome *w,
 static int settle_position(struct ship *h, const struct msg_welcome *w,
 			   bool *explained, struct err *err)
 {
-	struct journal_settled settled = {.doubtful = true};
+	struct journal_settled settled = {
+		.doubtful = true,
+		.done_fn = tell_done,
+		.arg = h,
+	};
 	struct dest *d = h->d;
 	bool gap = w->position > d->acked + 1;
 	int r = 0;
@@ -235,6 +241,7 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	w = remote_welcome(remote);
 	map_clear(&h->owners);
 	r = settle_position(h, w, &explained, err);
+	tell_forget(h, 0);
 	if (r == 0 && !explained) {
 		adopt_position(h, w);
 		/* Until it has been listed, whoever does that. */

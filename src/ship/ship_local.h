@@ -10,6 +10,7 @@
  *   emit.c       content cut into copies and literals
  *   copy.c       what the destination has to copy from
  *   batch.c      operations to journal and sink, and their answers
+ *   tell.c       what was done, told when it is
  *   progress.c   how far a run is
  *   listing.c    a listing onto the mirror
  *   gather.c     its names, reconcile.c  one directory of it
@@ -171,6 +172,9 @@ struct ship {
 	size_t row_count, row_cap;
 	struct arena row_arena;
 	uint64_t batch_bytes, batch_names;
+	/* what is told when it is settled, in order */
+	struct waiting *told_first, *told_last;
+	size_t told_bytes;
 	/* answers */
 	struct journal_fail *fails;
 	size_t fail_count, fail_cap;
@@ -272,6 +276,18 @@ int batch_commit(struct ship *h, struct err *err);
 int batch_answers(struct ship *h, bool all, struct err *err);
 /* Take an answer, if one comes within that time. */
 int batch_wait(struct ship *h, int wait_ms, struct err *err);
+
+/* tell.c */
+/* The last row of the open batch, to be told when it is done; it is copied. */
+int tell_put(struct ship *h, const struct ship_report *r, struct err *err);
+/* This operation was done: see journal_settled. */
+void tell_done(void *ship, uint64_t batch, uint32_t index);
+/* What d->acked covers and is not told by now failed. */
+void tell_settled(struct ship *h);
+/* Operations of batches after this one never happened. */
+void tell_forget(struct ship *h, uint64_t batch);
+/* Too much to tell: wait for answers. */
+int tell_bound(struct ship *h, struct err *err);
 
 /* place.c */
 /* Make the directory exist in T, in its final place. */

@@ -409,6 +409,8 @@ static int settle_rows(struct settle *t, uint64_t batch,
 			}
 		}
 		t->out->done++;
+		if (t->out->done_fn)
+			t->out->done_fn(t->out->arg, batch, index);
 		r = effect(t, &row, err);
 		if (r >= 0 && t->problems)
 			r = problem_clear(t->s, t->d->id, row.path, err);

@@ -54,13 +54,18 @@ run_sync --log --since nonsense "$S"; is "--since nonsense: usage" $rc 1
 if [ "$(id -u)" = 0 ]; then
 	mkdir "$D/blocked"; mount -t tmpfs -o ro none "$D/blocked" && at_exit "umount '$D/blocked' 2>/dev/null"
 	mkdir "$S/blocked"; echo 1 >"$S/blocked/f"; echo 2 >"$S/fine"
-	run_sync "$S" "$D"; is "an entry that cannot be written: 23" $rc 23
+	run_sync -i --log-file "$T/blog" "$S" "$D"; is "an entry that cannot be written: 23" $rc 23
+	like "-i: what was done" "$out" '^<f\+{9} fine$'; unlike "-i: nothing of what failed" "$out" 'blocked/f'; unlike "nor the log file" "$(cat "$T/blog")" '<f.* blocked/f'
 	like "is named with its reason" "$errors" 'blocked.*(Read-only|read-only)'
 	ok "the rest goes on" cmp "$S/fine" "$D/fine"
 	run_sync --status "$S"; like "--status: behind" "$out" '^state: behind$'; like "--status: its lag" "$out" '^lag: [0-9]+ s$'; like "--status: the problem" "$out" '^problem: blocked'
 	umount "$D/blocked"; run_sync "$S" "$D"; ok "then it is made up for" same "$S" "$D"
 	run_sync --status "$S"; like "--status: no problem is left" "$out" '^problems: 0$'
 fi
+# What is done at the second try is told once; what was done before it, too.
+chmod 644 "$S/e/d/b"; run_sync "$S" "$D"; rm "$D/e/d/b"; settle; chmod 640 "$S/e/d/b"; echo 1 >"$S/first"
+run_sync -i "$S" "$D"; ok "changed by somebody, done again: equal" same "$S" "$D"; like "it was tried twice" "$errors" 'by somebody else'
+is "and is told once" "$(echo "$out" | grep -c ' e/d/b$')" 1; is "and so is what was not" "$(echo "$out" | grep -c ' first$')" 1
 # -P: percent that never goes back, a rate, the time left; 100 at the end.
 mkdir "$T/psrc"; head -c 6000000 /dev/urandom >"$T/psrc/large"; for i in 1 2 3 4 5 6 7 8; do echo $i >"$T/psrc/$i"; done
 script -qec "$SNAPSYNC -P --bwlimit=4M --state-dir $T/state $T/psrc $T/pdst" /dev/null </dev/null | tr '\r' '\n' | grep % >"$T/ticks"
