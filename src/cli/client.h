@@ -1,7 +1,8 @@
 /*
  * What the files of the client program share:
  *   main.c     the program            options.c, spec.c  the command line
- *   state.c    where the state lies   run.c              one pass, or many
+ *   source.c   what SRC names         run.c              one pass, or many
+ *   state.c    where the state lies
  *   connect.c  to the helper          output.c           lines for people
  *   drop.c     what is given up then
  *   status.c   --status and --log            json.c  lines for programs
@@ -42,6 +43,8 @@ struct client {
 	struct config *c;
 	struct output out;
 	char src[PATH_MAX];   /* real path of the source */
+	char named[PATH_MAX]; /* the same, or of a symbolic link to it, if that
+				 is what SRC names */
 	char state[PATH_MAX]; /* directory of its state */
 	int lock_fd, root_fd;
 	struct store *store;
@@ -93,6 +96,13 @@ void json_number(const char *key, int64_t n);
 void json_seconds(const char *key, double s);
 void json_bool(const char *key, bool yes);
 void json_end(void);
+
+/* source.c: k->src and k->named. */
+int source_find(struct client *k, struct err *err);
+/* Is it apart from a local destination? */
+int source_check(struct client *k, struct err *err);
+/* Between passes: does the link lead elsewhere? */
+int source_follow(struct client *k, struct err *err);
 
 /* state.c */
 int state_find(struct client *k, struct err *err);

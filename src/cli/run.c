@@ -32,8 +32,11 @@ static int one_pass(struct client *k, struct err *err)
 	};
 	struct dest now;
 	int64_t start;
-	int r, fd = fsys_open_root(k->src, err);
+	int r = source_follow(k, err), fd;
 
+	if (r < 0)
+		return r;
+	fd = fsys_open_root(k->named, err);
 	if (fd < 0)
 		return err_sys(err, ERR_SOURCE, err->sys,
 			       "the source %s cannot be read", c->src);
@@ -226,38 +229,6 @@ static int verdict(struct client *k, struct err *err)
 	return 0;
 }
 
-/* Is one inside the other?  A mirror of itself would never end. */
-static int check_places(struct client *k, struct err *err)
-{
-	char real[PATH_MAX], path[PATH_MAX];
-	size_t a = strlen(k->src), b;
-	char *slash;
-
-	if (k->c->to.kind != DEST_LOCAL)
-		return 0;
-	snprintf(path, sizeof(path), "%s", k->c->to.path);
-	/* What does not exist yet lies where its nearest parent lies. */
-	while (!realpath(path, real)) {
-		slash = strrchr(path, '/');
-		if (!slash || slash == path)
-			return 0;
-		*slash = 0;
-	}
-	b = strlen(real);
-	if (strcmp(real, k->src) == 0 && strcmp(path, k->c->to.path) == 0)
-		return err_set(err, ERR_USAGE,
-			       "the source and the destination are the same");
-	if (strncmp(real, k->src, a) == 0 &&
-	    (real[a] == '/' || real[a] == 0 || a == 1))
-		return err_set(err, ERR_USAGE,
-			       "the destination lies inside the source");
-	if (strcmp(path, k->c->to.path) == 0 && strncmp(k->src, real, b) == 0 &&
-	    k->src[b] == '/')
-		return err_set(err, ERR_USAGE,
-			       "the source lies inside the destination");
-	return 0;
-}
-
 /* --verify SRC: the destination, if there is one only. */
 static int only_dest(struct client *k, struct err *err)
 {
@@ -286,7 +257,7 @@ static int begin(struct client *k, struct err *err)
 		r = err_set(err, ERR_SOURCE, "%s is not a directory",
 			    k->c->src);
 	if (r == 0 && k->c->dest)
-		r = check_places(k, err);
+		r = source_check(k, err);
 	if (r == 0)
 		r = filter_set_root(k->c->filter, k->src, err);
 	if (r == 0)

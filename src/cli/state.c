@@ -1,7 +1,7 @@
 /*
  * Where the state of a source lies: <state-dir>/<name>-<id>/ with state.db and
  * lock, where name is the last part of the source's real path, for people, and
- * id a hash of all of it.
+ * id a hash of all of it (for a symbolic link: of the link's path, see source.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,17 +38,17 @@ int state_find(struct client *k, struct err *err)
 {
 	char base[PATH_MAX];
 	const char *name;
-	int r;
+	int r = source_find(k, err);
 
-	if (!realpath(k->c->src, k->src))
-		return err_sys(err, ERR_SOURCE, errno, "%s", k->c->src);
-	r = base_dir(k->c, base, sizeof(base), err);
+	if (r == 0)
+		r = base_dir(k->c, base, sizeof(base), err);
 	if (r < 0)
 		return r;
-	name = strrchr(k->src, '/') + 1;
+	name = strrchr(k->named, '/') + 1;
 	r = snprintf(k->state, sizeof(k->state), "%s/%.40s-%016llx", base,
 		     *name ? name : "root",
-		     (unsigned long long)hash_u64(k->src, strlen(k->src), 0));
+		     (unsigned long long)hash_u64(k->named, strlen(k->named),
+						  0));
 	if (r <= 0 || (size_t)r >= sizeof(k->state))
 		return err_set(err, ERR_FILE, "the state's path is too long");
 	/* What SQLite puts aside goes there too, where we may always write. */

@@ -18,7 +18,7 @@ static void show_source(struct client *k, int64_t names)
 	last = stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
 	if (k->c->json) {
 		json_begin("source");
-		json_text("source", k->src);
+		json_text("source", k->named);
 		json_number("entries", names);
 		json_number("last_pass", last);
 		json_end();
@@ -26,7 +26,7 @@ static void show_source(struct client *k, int64_t names)
 	}
 	if (last)
 		clock_format(last, when, sizeof(when));
-	printf("source: %s\nentries: %" PRId64 "\nlast pass: %s\n", k->src,
+	printf("source: %s\nentries: %" PRId64 "\nlast pass: %s\n", k->named,
 	       names, when);
 }
 

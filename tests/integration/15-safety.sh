@@ -51,6 +51,15 @@ if [ "$(id -u)" = 0 ]; then
 	is "and a move is still a move" "$(stat_of Moves)" 1
 	umount "$T/m"
 fi
+# SRC is a symbolic link: where it is pointed elsewhere, the source is another directory than before, not another source.
+mkdir "$T/r1" "$T/r2"; echo one >"$T/r1/f"; echo old >"$T/r1/old"; settle; echo two >"$T/r2/f"; echo new >"$T/r2/new"; ln -s r1 "$T/current"
+run_sync "$T/current" "$T/cd"; ok "a link as SRC: equal" same "$T/r1" "$T/cd"
+ln -sfn r2 "$T/current"; run_sync "$T/current/" "$T/cd"; is "pointed elsewhere: 25" $rc 25; like "says so" "$errors" 'withheld: the source is not the directory it was'
+ok "what is new is there" cmp "$T/r2/f" "$T/cd/f"; ok "nothing is deleted" test -f "$T/cd/old"
+run_sync --status "$T/current"; like "--status knows the link" "$out" "^source: $T/current\$"
+ln -sfn r1 "$T/current"; run_sync "$T/current" "$T/cd"; ok "and back: equal" same "$T/r1" "$T/cd"
+ln -sfn "$T/r2" "$T/current"; (cd "$T" && run_sync --force-delete current cd; exit $rc); rc=$?; ok "--force-delete: equal" same "$T/r2" "$T/cd"
+ln -sfn . "$T/r2/here"; ln -sfn "$T" "$T/current"; run_sync "$T/current" "$T/cd"; is "pointed where DEST lies: 1" $rc 1; like "says so" "$errors" 'inside the source'
 # A directory takes the place of one that is deleted, with a file of old in it, and another one takes its place before the walk that is to confirm the delete.
 brief() {
 	S=$T/bs D=$T/bd; rm -rf "$S" "$D" "$T/bstate" "$T/b1" "$T/b2" "$T/away"

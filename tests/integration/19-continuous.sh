@@ -62,6 +62,12 @@ for dirs in 10 26; do
 	for i in 1 2 3 4 5 6; do sleep 1.5; echo more >>"$S/d$i/f"; done; ok "passes longer than --timeout, $dirs directories: equal" equal
 	is "and nobody is blamed" "$(cat "$T/errors")" ""; kill $(ps -o pid= --ppid $pid); wait $pid
 done
+# SRC is a symbolic link that is pointed elsewhere meanwhile.
+mkdir "$T/r1" "$T/r2"; echo one >"$T/r1/f"; echo old >"$T/r1/old"; settle; echo two >"$T/r2/f"; ln -s r1 "$T/current"
+S=$T/current D=$T/cd; start; ok "a link as SRC" await cmp "$T/r1/f" "$D/f"
+ln -sfn r2 "$S"; ok "pointed elsewhere: is followed" await cmp "$T/r2/f" "$D/f"; ok "says so" grep -q "current is $T/r2 now, it was $T/r1" "$T/errors"; ok "and what is withheld" await grep -q 'withheld: the source is not' "$T/errors"
+ok "nothing is deleted" test -f "$D/old"; ln -sfn r1 "$S"; ok "and back" await cmp "$T/r1/f" "$D/f"
+ln -sfn "$T" "$S"; wait $pid; is "pointed where DEST lies: 1" $? 1; ok "says so" grep -q 'inside the source' "$T/errors"
 run_sync --interval 0.01 "$S" "$D"; is "--interval 0.01: usage" $rc 1
 run_sync --interval x "$S" "$D"; is "--interval x: usage" $rc 1
 finish
