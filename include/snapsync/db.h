@@ -42,6 +42,8 @@ struct sql;
 
 int db_open(const char *path, enum db_mode mode, struct db **out, struct err *err);
 void db_close(struct db *db);
+/* Is it not at its path any more?  One system call. */
+bool db_moved(struct db *db);
 
 /* Keep one read transaction open between the writes, so that a run of many
  * queries does not lock and unlock the file for each. */

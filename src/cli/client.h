@@ -109,6 +109,8 @@ int state_find(struct client *k, struct err *err);
 int state_open(struct client *k, struct err *err);
 int state_open_read(struct client *k, struct err *err);
 void state_close(struct client *k);
+/* Is it still there, and ours?  -ERR_FILE. */
+int state_there(struct client *k, struct err *err);
 /* A pass is over: what --status shows as the last one, without a write. */
 void state_stamp(struct client *k);
 /* Our own state must not be mirrored. */

@@ -32,8 +32,10 @@ static int one_pass(struct client *k, struct err *err)
 	};
 	struct dest now;
 	int64_t start;
-	int r = source_follow(k, err), fd;
+	int r = state_there(k, err), fd;
 
+	if (r == 0)
+		r = source_follow(k, err);
 	if (r < 0)
 		return r;
 	fd = fsys_open_root(k->named, err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -114,6 +115,23 @@ void state_close(struct client *k)
 	k->store = NULL;
 	fsys_close(k->lock_fd);
 	k->lock_fd = -1;
+}
+
+int state_there(struct client *k, struct err *err)
+{
+	char path[PATH_MAX + 16];
+	struct stat ours, there;
+
+	snprintf(path, sizeof(path), "%s/lock", k->state);
+	if (fstat(k->lock_fd, &ours) == 0 && stat(path, &there) == 0 &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino &&
+	    !db_moved(store_db(k->store)))
+		return 0;
+	return err_set(err, ERR_FILE,
+		       "the state in %s was removed or replaced while it was "
+		       "in use: giving up (the next start compares the "
+		       "destination by a listing, if it is lost)",
+		       k->state);
 }
 
 void state_stamp(struct client *k)

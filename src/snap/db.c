@@ -118,6 +118,15 @@ void db_close(struct db *db)
 	free(db);
 }
 
+bool db_moved(struct db *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED,
+				    &moved) == SQLITE_OK &&
+	       moved;
+}
+
 int db_exec(struct db *db, const char *text, struct err *err)
 {
 	int r = sqlite3_exec(db->handle, text, NULL, NULL, NULL);

@@ -157,6 +157,18 @@ mkdir -p "$S/after/dead"; echo 1 >"$S/after/dead/1"; run_sync "$S" "$D"; ok "a d
 chmod 750 "$S/after/dead"; echo 2 >"$S/after/2"; rm "$S/after/dead/1"; run_sync "$S" "$D"; ok "and after that" right
 is "no id is a stranger's" "$(sqlite3 "$(db)" 'SELECT count(*) FROM inode WHERE id<1')" 0
 sqlite3 "$(db)" 'UPDATE inode SET id=-7 WHERE id=(SELECT max(id) FROM inode)'; run_sync "$S" "$D"; ok "if there is one: 11" refused 'is damaged .*move state.db away'
+# Removed or replaced under a client that goes on: it ends, and what it no longer knows is not deleted.
+watch() {
+	fresh; "$SNAPSYNC" --state-dir "$T/state" --interval 0.1 "$S" "$D" >/dev/null 2>"$T/.err" </dev/null & pid=$!; at_exit "kill $pid 2>/dev/null"
+	echo "$1" >"$S/began"; await cmp "$S/began" "$D/began"
+}
+gone() { # what, the command
+	watch "$1"; eval "$2"; rm "$S/d/f2"; ends=0; (sleep 20; kill -9 $pid) 2>/dev/null & guard=$!; wait $pid || ends=$?; kill $guard 2>/dev/null; errors=$(cat "$T/.err")
+	is "$1 while it runs: 11" $ends 11; like "$1: says so" "$errors" 'state in .* was removed or replaced'
+	echo more >"$S/more"; run_sync "$S" "$D"; is "$1: a new start" $rc 0; ok "$1: has what is new" cmp "$S/more" "$D/more"; ok "$1: theirs is kept" kept
+}
+gone "all of the state removed" 'rm -rf "$T/state"'; gone "its database removed" 'rm -f "$(db)"'; gone "its database replaced" 'cp "$(db)" "$T/copy"; mv "$T/copy" "$(db)"'; gone "its lock removed" 'rm "$T"/state/src-*/lock'
+gone "all of it moved" 'rm -rf "$T/old"; mv "$T/state" "$T/old"'
 
 wait $waiter; rc=$(cat "$T/locked.rc"); errors=$(cat "$T/locked.err"); is "locked for long: 11" "$rc" 11; like "says so" "$errors" 'state.db is locked by another program'
 wait $holder1; with "$T/lstate" "$T/lsrc" "$T/ldst"; ok "unlocked: right" same "$T/lsrc" "$T/ldst"
