@@ -69,6 +69,8 @@ int mirror_forget_dead(struct store *s, int64_t parent, struct err *err);
 int mirror_drop_lost(struct store *s, int64_t dest, struct err *err);
 /* Extras are left alone after all: forget those no name of S is waiting for. */
 int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err);
+/* The same of one such directory, and of what is below it. */
+int mirror_drop_stranger(struct store *s, int64_t dest, struct place at, struct err *err);
 
 /* Rows of difference: names, inodes. */
 int mirror_pending(struct store *s, int64_t dest, int64_t *names, int64_t *inodes, struct err *err);

@@ -195,12 +195,18 @@ static void adopt_position(struct ship *h, const struct msg_welcome *w)
 	h->d->acked_tag = w->tag;
 }
 
+/* What an earlier run with --delete had still to remove: not without it, and
+ * not what is kept there now. */
 static int drop_strangers(struct ship *h, struct err *err)
 {
+	struct view top = h->o.backup_top;
+	struct place at = {STORE_ROOT, (const char *)top.p, top.len};
 	int r = db_begin(store_db(h->s), err);
 
-	if (r == 0)
+	if (r == 0 && !h->o.delete_extras)
 		r = mirror_drop_strangers(h->s, h->d->id, err);
+	else if (r == 0 && top.len)
+		r = mirror_drop_stranger(h->s, h->d->id, at, err);
 	if (r == 0)
 		return db_commit(store_db(h->s), err);
 	db_rollback(store_db(h->s));
@@ -252,8 +258,7 @@ int ship_attach(struct ship *h, struct remote *remote, struct err *err)
 	if (r == 0 && (!explained || h->d->sent != h->d->acked))
 		r = journal_forget(h->s, h->d, err);
 	h->d->known = known; /* in words; the listing decides */
-	/* What an earlier run with --delete had still to remove. */
-	if (r == 0 && !h->o.delete_extras)
+	if (r == 0)
 		r = drop_strangers(h, err);
 	if (r == 0 && (h->o.verify || !(explained && h->d->known))) {
 		if (known && !explained)

@@ -435,6 +435,22 @@ int mirror_drop_strangers(struct store *s, int64_t dest, struct err *err)
 	return db_run(q, err);
 }
 
+int mirror_drop_stranger(struct store *s, int64_t dest, struct place at,
+			 struct err *err)
+{
+	struct sql *q = at_place(
+		s,
+		"WITH RECURSIVE below(i) AS (SELECT inode FROM dest_name"
+		"  WHERE dest=?1 AND parent=?2 AND name=?3 AND inode<0"
+		" UNION SELECT d.inode FROM below JOIN dest_name d"
+		"  ON d.dest=?1 AND d.parent=below.i WHERE d.inode<0)"
+		" DELETE FROM dest_name WHERE dest=?1"
+		" AND inode IN (SELECT i FROM below)",
+		dest, at, err);
+
+	return q ? db_run(q, err) : err->code;
+}
+
 int mirror_drop_lost(struct store *s, int64_t dest, struct err *err)
 {
 	struct sql *q = db_sql(

@@ -85,6 +85,14 @@ printf '#!/bin/sh\nexec strace -f -o /dev/null -e trace=linkat -e inject=linkat:
 export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}"
 echo 5 >"$S/n"; rm "$S/b"; settle; run_sync --helper-path "$T/nolink" --backup-dir=nolink "$S" "$D"
 is "where there are no hard links" "$rc $(cat "$D/nolink/n" "$D/nolink/b" "$D/n" | tr '\n' ' ')$(ls "$D/b" 2>/dev/null)" "0 m bb 5 "
+# It was there before, and a run without it could not delete all of it: then it is left alone.
+rm -rf "$S" "$D" "$T/state"; mkdir -p "$S" "$D/old/m" "$D/extra"; echo a >"$S/a"; echo k >"$D/old/k"; echo k2 >"$D/old/m/k2"; echo e >"$D/extra/e"
+printf '#!/bin/sh\nexec %s --no-delete "$@"\n' "$BUILD/snapsync-helper" >"$T/nodelete"; chmod +x "$T/nodelete"
+run_sync --delete --helper-path "$T/nodelete" "$S" "$D"; is "deletes that fail: 23" $rc 23
+echo aa >"$S/a"; settle; run_sync -i --delete --backup-dir=old "$S" "$D"; is "then with --backup-dir: 0" "$rc$errors" 0
+is "what was there is kept, and what is new" "$(cat "$D/old/k" "$D/old/m/k2" "$D/old/a" "$D/old/extra/e" | tr '\n' ' ')" "k k2 a e "; ok "the mirror is right" equal_but old
+run_sync --status "$S"; like "nothing is pending" "$out" '^pending: 0$'; like "no problem is left" "$out" '^problems: 0$'
+run_sync --verify --delete --backup-dir=old "$S" "$D"; is "--verify finds nothing" "$rc$out$errors" 0
 # Killed anywhere: nothing that was there before is lost.
 rm -rf "$S" "$D" "$T/state"; change_begin; change
 printf '#!/bin/sh\nexec strace -f -o /dev/null -e trace=$CALL -e inject=$CALL:signal=KILL:when=$WHEN %s "$@"\n' "$BUILD/snapsync-helper" >"$T/killer"; chmod +x "$T/killer"
