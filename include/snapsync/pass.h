@@ -62,6 +62,9 @@ struct pass_result {
 int pass_run(struct store *s, int root_fd, const struct pass_options *o,
 	     struct pass_result *result, struct err *err);
 
+/* What the last one withheld, and why; no more of it is known. */
+int pass_last(struct store *s, struct pass_result *out, struct err *err);
+
 /* The sentence for a person: what is withheld, why, and how to go on. */
 void pass_explain(const struct pass_result *r, char *out, size_t size);
 

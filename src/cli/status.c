@@ -10,17 +10,21 @@
 
 static void show_source(struct client *k, int64_t names)
 {
+	char why[512];
 	char path[PATH_MAX + 16], when[32] = "never";
 	struct stat st;
 	int64_t last;
 
 	snprintf(path, sizeof(path), "%s/lock", k->state);
+	pass_explain(&k->pass, why, sizeof(why));
 	last = stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
 	if (k->c->json) {
 		json_begin("source");
 		json_text("source", k->named);
 		json_number("entries", names);
 		json_number("last_pass", last);
+		json_number("withheld", (int64_t)k->pass.kept);
+		json_text("withheld_why", why);
 		json_end();
 		return;
 	}
@@ -28,6 +32,8 @@ static void show_source(struct client *k, int64_t names)
 		clock_format(last, when, sizeof(when));
 	printf("source: %s\nentries: %" PRId64 "\nlast pass: %s\n", k->named,
 	       names, when);
+	if (*why)
+		printf("%s\n", why);
 }
 
 static int show_problem(void *arg, struct view path, const char *code,
@@ -68,6 +74,7 @@ static int show_dest(struct client *k, const char *spec, int64_t id, bool known,
 	/* What is on its way may be there, or not. */
 	state = !known				      ? "not yet compared"
 		: names + inodes > 0 || sent != acked ? "behind"
+		: k->pass.withheld != PASS_ALL_WELL   ? "deletes withheld"
 						      : "up to date";
 	if (names + inodes > 0 && behind)
 		lag = clock_real() / CLOCK_SECOND - behind;
@@ -133,6 +140,8 @@ int status_show(struct client *k)
 		r = state_open_read(k, &err);
 	if (r == 0)
 		r = store_count_names(k->store, &names, &err);
+	if (r == 0)
+		r = pass_last(k->store, &k->pass, &err);
 	if (r == 0) {
 		show_source(k, names);
 		r = show_all(k, &err);

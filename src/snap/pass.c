@@ -277,14 +277,47 @@ static int settle(struct pass *p, struct err *err)
 	return r;
 }
 
+/* For --status; written when it changes. */
+static int note_withheld(struct pass *p, struct err *err)
+{
+	const struct pass_result *res = p->result;
+	bool told = res->withheld != PASS_RESTLESS;
+	int64_t why = told ? (int64_t)res->withheld : 0, was = 0, kept = 0;
+	int r = store_config_int(p->s, "withheld", &was, err);
+
+	if (r >= 0 && (was || why))
+		r = store_config_int(p->s, "kept", &kept, err);
+	if (r < 0 || (was == why && (!why || kept == (int64_t)res->kept)))
+		return r < 0 ? r : 0;
+	r = store_config_set_int(p->s, "withheld", why, err);
+	return r < 0 ? r
+		     : store_config_set_int(p->s, "kept",
+					    why ? (int64_t)res->kept : 0, err);
+}
+
+int pass_last(struct store *s, struct pass_result *out, struct err *err)
+{
+	int64_t why = 0, kept = 0;
+	int r = store_config_int(s, "withheld", &why, err);
+
+	if (r > 0 && why > PASS_ALL_WELL && why < PASS_RESTLESS)
+		r = store_config_int(s, "kept", &kept, err);
+	else
+		why = PASS_ALL_WELL;
+	memset(out, 0, sizeof(*out));
+	out->withheld = (enum pass_withheld)why;
+	out->kept = (uint64_t)kept;
+	return r < 0 ? r : 0;
+}
+
 static int finish(struct pass *p, struct err *err)
 {
 	struct sql *q;
 	uint64_t names = p->result->entries + p->result->kept;
 	int64_t problems = 0;
-	int r = 0;
+	int r = note_withheld(p, err);
 
-	if (p->result->changes) {
+	if (r == 0 && p->result->changes) {
 		r = store_config_set_int(p->s, "names", (int64_t)names, err);
 		if (r == 0)
 			r = store_config_set_int(p->s, "last_id",

@@ -9,8 +9,11 @@ run_sync "$S" "$D"; is "empty root: 25" $rc 25
 like "says why" "$errors" 'withheld: the source is empty'
 like "and how to go on" "$errors" '--force-delete'
 ok "nothing deleted" test -f "$D/d/7/7"
+run_sync --status "$S"; like "--status says it too" "$out" '^deletes withheld: the source is empty .* 133 entries'; like "and is not content" "$out" '^state: deletes withheld$'
+run_sync --status --json "$S"; like "as JSON" "$out" '"withheld":133,"withheld_why":"deletes withheld: the source is empty'
 run_sync -n "$S" "$D"; is "-n says the same" $rc 25
 mv "$T/keep/d" "$S/d"; good_sync "back again" --stats "$S" "$D"; is "nothing sent" "$(stat_of 'Files sent')" 0
+run_sync --status "$S"; unlike "--status: nothing is withheld" "$out" withheld; like "and up to date" "$out" '^state: up to date$'
 rm -r "$S/d/1" "$S/d/2" "$S/d/3" "$S/d/4" "$S/d/5" "$S/d/6" "$S/d/7"; echo new >"$S/new"
 run_sync "$S" "$D"; is "more than half gone: 25" $rc 25
 ok "nothing deleted" test -f "$D/d/1/1"
@@ -56,7 +59,7 @@ mkdir "$T/r1" "$T/r2"; echo one >"$T/r1/f"; echo old >"$T/r1/old"; settle; echo 
 run_sync "$T/current" "$T/cd"; ok "a link as SRC: equal" same "$T/r1" "$T/cd"
 ln -sfn r2 "$T/current"; run_sync "$T/current/" "$T/cd"; is "pointed elsewhere: 25" $rc 25; like "says so" "$errors" 'withheld: the source is not the directory it was'
 ok "what is new is there" cmp "$T/r2/f" "$T/cd/f"; ok "nothing is deleted" test -f "$T/cd/old"
-run_sync --status "$T/current"; like "--status knows the link" "$out" "^source: $T/current\$"
+run_sync --status "$T/current"; like "--status knows the link" "$out" "^source: $T/current\$"; like "and what is withheld" "$out" '^deletes withheld: .* 1 entries'
 ln -sfn r1 "$T/current"; run_sync "$T/current" "$T/cd"; ok "and back: equal" same "$T/r1" "$T/cd"
 ln -sfn "$T/r2" "$T/current"; (cd "$T" && run_sync --force-delete current cd; exit $rc); rc=$?; ok "--force-delete: equal" same "$T/r2" "$T/cd"
 ln -sfn . "$T/r2/here"; ln -sfn "$T" "$T/current"; run_sync "$T/current" "$T/cd"; is "pointed where DEST lies: 1" $rc 1; like "says so" "$errors" 'inside the source'
