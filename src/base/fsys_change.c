@@ -136,25 +136,35 @@ int fsys_fset_mtime(int fd, struct fsys_time mtime, struct err *err)
 	return futimens(fd, t) < 0 ? fsys_fail(err, "set times", NULL) : 0;
 }
 
+/* denied: why one further up could not be made.  It may be there all the same;
+ * if not, that is the reason. */
+static int make_one(const char *path, unsigned mode, int *denied)
+{
+	if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
+		return 0;
+	if (errno == ENOENT && *denied)
+		errno = *denied;
+	else if (errno == EROFS || errno == EACCES)
+		*denied = errno;
+	return -1;
+}
+
 int fsys_mkdir_p(const char *path, unsigned mode, struct err *err)
 {
 	char *copy = strdup(path), *slash;
-	int r = 0;
+	int r = 0, denied = 0;
 
 	if (!copy)
 		return err_set(err, ERR_MEMORY, "out of memory");
-	for (slash = copy + 1; *slash; slash++) {
+	for (slash = copy + 1; r == 0 && *slash; slash++) {
 		if (*slash != '/')
 			continue;
 		*slash = 0;
-		if (mkdir(copy, (mode_t)mode) < 0 && errno != EEXIST &&
-		    errno != EROFS && errno != EACCES) {
+		if (make_one(copy, mode, &denied) < 0 && errno != denied)
 			r = fsys_fail(err, "mkdir", copy);
-			break;
-		}
 		*slash = '/';
 	}
-	if (r == 0 && mkdir(copy, (mode_t)mode) < 0 && errno != EEXIST)
+	if (r == 0 && make_one(copy, mode, &denied) < 0)
 		r = fsys_fail(err, "mkdir", path);
 	free(copy);
 	return r;

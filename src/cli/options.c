@@ -458,6 +458,9 @@ static int check(struct config *c, int names, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "too many names: one source and one destination "
 			       "are wanted");
+	if (!*c->src)
+		return err_set(err, ERR_USAGE,
+			       "the name of the source is empty");
 	if ((c->since || c->below) && c->action != ACTION_LOG)
 		return err_set(err, ERR_USAGE,
 			       "--since and --below go with --log");

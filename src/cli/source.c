@@ -20,7 +20,8 @@ int source_find(struct client *k, struct err *err)
 	struct stat st;
 
 	if (!realpath(k->c->src, k->src))
-		return err_sys(err, ERR_SOURCE, errno, "%s", k->c->src);
+		return err_sys(err, ERR_SOURCE, errno, "the source %s",
+			       k->c->src);
 	strcpy(k->named, k->src);
 	while (len > 1 && k->c->src[len - 1] == '/')
 		len--;
@@ -31,7 +32,8 @@ int source_find(struct client *k, struct err *err)
 	if (name)
 		*name++ = 0;
 	if (!realpath(!name ? "." : *path ? path : "/", up))
-		return err_sys(err, ERR_SOURCE, errno, "%s", k->c->src);
+		return err_sys(err, ERR_SOURCE, errno, "the source %s",
+			       k->c->src);
 	len = strlen(up);
 	if (snprintf(k->named, sizeof(k->named), "%s/%s", len > 1 ? up : "",
 		     name ? name : path) >= (int)sizeof(k->named))

@@ -148,7 +148,8 @@ int spec_parse(const char *text, struct dest_spec *out, struct err *err)
 	memset(out, 0, sizeof(*out));
 	out->shown = text;
 	if (!*text)
-		return err_set(err, ERR_USAGE, "the destination is empty");
+		return err_set(err, ERR_USAGE,
+			       "the name of the destination is empty");
 	if (strncmp(text, "ssh://", 6) == 0)
 		return url(text, out, err);
 	if (strncmp(text, "rsync://", 8) == 0 || strstr(text, "::"))

@@ -68,7 +68,8 @@ static int lock(struct client *k, struct err *err)
 			       err);
 	if (k->lock_fd < 0)
 		return err_sys(err, ERR_FILE, err->sys,
-			       "the state directory %s cannot be used",
+			       "the state directory %s cannot be used "
+			       "(--state-dir names another place)",
 			       k->state);
 	r = fsys_lock(k->lock_fd, &pid, err);
 	if (r == 0)
@@ -87,7 +88,8 @@ int state_open(struct client *k, struct err *err)
 
 	if (r < 0)
 		return err_sys(err, ERR_FILE, err->sys,
-			       "the state directory %s cannot be made",
+			       "the state directory %s cannot be made "
+			       "(--state-dir names another place)",
 			       k->state);
 	r = lock(k, err);
 	if (r < 0)

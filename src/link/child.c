@@ -97,8 +97,8 @@ static int ended(struct child *c, struct err *err)
 		if (c->is_helper || strstr(c->far.last, c->helper))
 			return exec_helper_missing(
 				c->helper, c->host[0] ? c->host : NULL, err);
-		return err_set(err, ERR_START,
-			       "the program of -e was not found");
+		return err_set(err, ERR_START, "the %s of -e was not found",
+			       c->link.what);
 	}
 	if (!c->is_helper && WIFEXITED(status) && WEXITSTATUS(status) == 255) {
 		bool refused = strstr(c->far.last, "denied") ||

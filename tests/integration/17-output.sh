@@ -66,6 +66,13 @@ fi
 chmod 644 "$S/e/d/b"; run_sync "$S" "$D"; rm "$D/e/d/b"; settle; chmod 640 "$S/e/d/b"; echo 1 >"$S/first"
 run_sync -i "$S" "$D"; ok "changed by somebody, done again: equal" same "$S" "$D"; like "it was tried twice" "$errors" 'by somebody else'
 is "and is told once" "$(echo "$out" | grep -c ' e/d/b$')" 1; is "and so is what was not" "$(echo "$out" | grep -c ' first$')" 1
+# What is wrong is named.
+run_sync "$T/nowhere" "$D"; is "a source that is not there: 3" $rc 3; like "says so" "$errors" "the source $T/nowhere: No such file"
+run_sync "" "$D"; is "an empty source: 1" $rc 1; like "says so" "$errors" 'name of the source is empty'; run_sync "$S" ""; is "an empty destination: 1" $rc 1; like "says so" "$errors" 'name of the destination is empty'
+if [ "$(id -u)" = 0 ]; then
+	chmod 755 "$T"; cp "$SNAPSYNC" "$T/program"; rc=0; errors=$(setpriv --reuid=4242 --clear-groups "$T/program" --state-dir "$T/no/state" "$S" "$D" 2>&1) || rc=$?
+	is "a state directory that may not be made: 11" $rc 11; like "says why, and how to go on" "$errors" 'state directory .* cannot be made \(--state-dir .*: Permission denied$'
+fi
 # -P: percent that never goes back, a rate, the time left; 100 at the end.
 mkdir "$T/psrc"; head -c 6000000 /dev/urandom >"$T/psrc/large"; for i in 1 2 3 4 5 6 7 8; do echo $i >"$T/psrc/$i"; done
 script -qec "$SNAPSYNC -P --bwlimit=4M --state-dir $T/state $T/psrc $T/pdst" /dev/null </dev/null | tr '\r' '\n' | grep % >"$T/ticks"

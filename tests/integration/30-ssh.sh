@@ -88,7 +88,7 @@ refused "nobody listens" 10 'refused' $helper -p 1
 HOST=no-such-host.invalid refused "unknown host" 10 'no-such-host.invalid' $helper
 run_sync $conf $helper "$S" testhost:/proc/nope; is "not writable: 11" $rc 11; like "not writable: says so" "$errors" '/proc/nope'
 run_sync $conf $helper "$S" testhost; is "no colon is a local path" $rc 0; rm -rf testhost
-run_sync $conf $helper -e "$T/no-program" "$S" "testhost:$T/x"; is "-e with a missing program: 5" $rc 5
+run_sync $conf $helper -e "$T/no-program" "$S" "testhost:$T/x"; is "-e with a missing program: 5" $rc 5; like "is named" "$errors" "$T/no-program of -e was not found"
 # A server that accepts and says nothing.
 perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => 0) or die; $| = 1; print $s->sockport, "\n"; alarm 60; while (1) { push @c, $s->accept }' >"$T/port" & mute=$!
 at_exit "kill $mute 2>/dev/null"; while [ ! -s "$T/port" ]; do sleep 0.1; done
