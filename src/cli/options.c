@@ -331,8 +331,13 @@ static int apply(struct config *c, const struct option *o, const char *value,
 		n = strtoll(value, &end, 10);
 		if (errno || *end || end == value || n < 0 || n > INT_MAX)
 			return err_set(err, ERR_USAGE,
-				       "--%s %s: a number is wanted", o->name,
-				       value);
+				       "--%s %s: a number is wanted%s", o->name,
+				       value,
+				       o->letter == 'p'
+					       ? " (-p is not rsync's: "
+						 "permissions are mirrored "
+						 "without it)"
+					       : "");
 		*(int *)field = (int)n;
 		return 0;
 	case CALL:

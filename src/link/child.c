@@ -108,8 +108,13 @@ static int ended(struct child *c, struct err *err)
 			       "no connection to %s: %s", c->host,
 			       c->far.last[0] ? c->far.last : "exit 255");
 	}
-	return err_set(err, ERR_STREAM, "the helper ended early%s%s",
-		       c->far.last[0] ? ": " : "", c->far.last);
+	if (!c->far.last[0])
+		snprintf(c->far.last, sizeof(c->far.last), "%s %d",
+			 WIFSIGNALED(status) ? "signal" : "exit",
+			 WIFSIGNALED(status) ? WTERMSIG(status)
+					     : WEXITSTATUS(status));
+	return err_set(err, ERR_STREAM, "the %s ended early: %s", c->link.what,
+		       c->far.last);
 }
 
 static ssize_t child_read(struct link *l, void *bytes, size_t size,

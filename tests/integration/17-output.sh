@@ -69,6 +69,9 @@ is "and is told once" "$(echo "$out" | grep -c ' e/d/b$')" 1; is "and so is what
 # What is wrong is named.
 run_sync "$T/nowhere" "$D"; is "a source that is not there: 3" $rc 3; like "says so" "$errors" "the source $T/nowhere: No such file"
 run_sync "" "$D"; is "an empty source: 1" $rc 1; like "says so" "$errors" 'name of the source is empty'; run_sync "$S" ""; is "an empty destination: 1" $rc 1; like "says so" "$errors" 'name of the destination is empty'
+run_sync -rlptgoD "$S" "$D"; is "rsync's -p: 1" $rc 1; like "says that it is the port" "$errors" '--port tgoD: .*-p is not rsync'
+run_sync -e false "$S" "host:$D"; is "a program of -e that just ends: 12" $rc 12; like "is named, and how it ended" "$errors" 'the program false ended early: exit 1$'
+run_sync -e "sh -c 'echo no way >&2; exit 2'" "$S" "host:$D"; like "or what it said" "$errors" 'the program sh ended early: no way$'
 if [ "$(id -u)" = 0 ]; then
 	chmod 755 "$T"; cp "$SNAPSYNC" "$T/program"; rc=0; errors=$(setpriv --reuid=4242 --clear-groups "$T/program" --state-dir "$T/no/state" "$S" "$D" 2>&1) || rc=$?
 	is "a state directory that may not be made: 11" $rc 11; like "says why, and how to go on" "$errors" 'state directory .* cannot be made \(--state-dir .*: Permission denied$'
