@@ -45,6 +45,8 @@ int filter_add(struct filter *f, const char *rule, struct err *err);
 int filter_exclude(struct filter *f, const char *pattern, struct err *err);
 /* Before all rules there are. */
 int filter_exclude_first(struct filter *f, const char *pattern, struct err *err);
+/* Takes the first one away. */
+void filter_drop_first(struct filter *f);
 int filter_include(struct filter *f, const char *pattern, struct err *err);
 /* One pattern a line; empty lines and lines that begin with ';' or '#' do not
  * count.  "-" is standard input. */

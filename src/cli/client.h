@@ -46,6 +46,7 @@ struct client {
 	char named[PATH_MAX]; /* the same, or of a symbolic link to it, if that
 				 is what SRC names */
 	char state[PATH_MAX]; /* directory of its state */
+	bool excluded;	      /* by the first rule of the filter */
 	int lock_fd, root_fd;
 	struct store *store;
 	struct dest dest;
@@ -113,7 +114,8 @@ void state_close(struct client *k);
 int state_there(struct client *k, struct err *err);
 /* A pass is over: what --status shows as the last one, without a write. */
 void state_stamp(struct client *k);
-/* Our own state must not be mirrored. */
+/* Our own state, which is there, must not be mirrored; said again when the source
+ * is another directory. */
 int state_exclude(struct client *k, struct err *err);
 
 /* connect.c */

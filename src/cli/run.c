@@ -262,14 +262,14 @@ static int begin(struct client *k, struct err *err)
 		r = source_check(k, err);
 	if (r == 0)
 		r = filter_set_root(k->c->filter, k->src, err);
-	if (r == 0)
-		r = state_exclude(k, err);
 	if (r == 0 && !k->c->dest) { /* it must be there */
 		r = state_open_read(k, err);
 		state_close(k);
 	}
 	if (r == 0)
 		r = state_open(k, err);
+	if (r == 0)
+		r = state_exclude(k, err);
 	if (r == 0 && !k->c->dest)
 		r = only_dest(k, err);
 	if (r == 0)

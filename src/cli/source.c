@@ -87,5 +87,7 @@ int source_follow(struct client *k, struct err *err)
 		 k->c->src, real, k->src);
 	strcpy(k->src, real);
 	r = source_check(k, err);
-	return r < 0 ? r : filter_set_root(k->c->filter, k->src, err);
+	if (r == 0)
+		r = filter_set_root(k->c->filter, k->src, err);
+	return r < 0 ? r : state_exclude(k, err);
 }

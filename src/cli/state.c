@@ -157,10 +157,14 @@ int state_exclude(struct client *k, struct err *err)
 	const char *p;
 	int r = base_dir(k->c, base, sizeof(base), err);
 
+	if (k->excluded)
+		filter_drop_first(k->c->filter);
+	k->excluded = false;
 	if (r < 0)
 		return r;
 	if (!realpath(base, real))
-		return 0;
+		return err_sys(err, ERR_FILE, errno, "the state directory %s",
+			       base);
 	if (strcmp(k->src, "/") == 0)
 		len = 0;
 	if (strncmp(real, k->src, len) != 0 || real[len] != '/')
@@ -173,5 +177,7 @@ int state_exclude(struct client *k, struct err *err)
 	memcpy(pattern + used, "/", 2);
 	log_line(&k->out.log, LOG_INFO,
 		 "the state directory lies in the source and is left out");
-	return filter_exclude_first(k->c->filter, pattern, err);
+	r = filter_exclude_first(k->c->filter, pattern, err);
+	k->excluded = r == 0;
+	return r;
 }

@@ -140,6 +140,13 @@ int filter_exclude_first(struct filter *f, const char *pattern, struct err *err)
 	return add_at(f, 0, &p, err);
 }
 
+void filter_drop_first(struct filter *f)
+{
+	f->absolute -= f->rules[0].absolute;
+	free(f->rules[0].pattern);
+	memmove(f->rules, f->rules + 1, --f->count * sizeof(*f->rules));
+}
+
 static int merge(struct filter *f, const char *file, int plain, int depth,
 		 struct err *err);
 

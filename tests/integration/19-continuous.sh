@@ -68,6 +68,10 @@ S=$T/current D=$T/cd; start; ok "a link as SRC" await cmp "$T/r1/f" "$D/f"
 ln -sfn r2 "$S"; ok "pointed elsewhere: is followed" await cmp "$T/r2/f" "$D/f"; ok "says so" grep -q "current is $T/r2 now, it was $T/r1" "$T/errors"; ok "and what is withheld" await grep -q 'withheld: the source is not' "$T/errors"
 ok "nothing is deleted" test -f "$D/old"; ln -sfn r1 "$S"; ok "and back" await cmp "$T/r1/f" "$D/f"
 ln -sfn "$T" "$S"; wait $pid; is "pointed where DEST lies: 1" $? 1; ok "says so" grep -q 'inside the source' "$T/errors"
+# It is pointed where our own state lies: that is left out.
+ln -sfn r1 "$S"; D=$T/cs; start --state-dir "$T/r2/state"; ok "a link as SRC, again" await cmp "$T/r1/f" "$D/f"
+ln -sfn r2 "$S"; ok "pointed where our state lies" await cmp "$T/r2/f" "$D/f"; echo three >"$T/r2/g"; ok "goes on" await cmp "$T/r2/g" "$D/g"; ok "the state is left out" test ! -e "$D/state"
+mkdir "$T/r1/state"; echo ours >"$T/r1/state/s"; ln -sfn r1 "$S"; ok "what has the same name elsewhere is not" await cmp "$T/r1/state/s" "$D/state/s"; kill $pid; wait $pid
 run_sync --interval 0.01 "$S" "$D"; is "--interval 0.01: usage" $rc 1
 run_sync --interval x "$S" "$D"; is "--interval x: usage" $rc 1
 finish
