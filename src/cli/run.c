@@ -270,8 +270,11 @@ static int begin(struct client *k, struct err *err)
 		r = state_open(k, err);
 	if (r == 0)
 		r = state_exclude(k, err);
-	if (r == 0 && !k->c->dest)
+	if (r == 0 && !k->c->dest) {
 		r = only_dest(k, err);
+		if (r == 0)
+			r = source_check(k, err);
+	}
 	if (r == 0)
 		r = make_ship(k, err);
 	return r;

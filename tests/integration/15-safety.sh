@@ -63,6 +63,7 @@ run_sync --status "$T/current"; like "--status knows the link" "$out" "^source: 
 ln -sfn r1 "$T/current"; run_sync "$T/current" "$T/cd"; ok "and back: equal" same "$T/r1" "$T/cd"
 ln -sfn "$T/r2" "$T/current"; (cd "$T" && run_sync --force-delete current cd; exit $rc); rc=$?; ok "--force-delete: equal" same "$T/r2" "$T/cd"
 ln -sfn . "$T/r2/here"; ln -sfn "$T" "$T/current"; run_sync "$T/current" "$T/cd"; is "pointed where DEST lies: 1" $rc 1; like "says so" "$errors" 'inside the source'
+run_sync --verify "$T/current"; is "--verify without DEST says it too: 1" $rc 1; like "so" "$errors" 'inside the source'
 # A state directory in the source is left out from the first run on.
 mkdir "$T/own"; echo a >"$T/own/a"; for n in first second; do run_sync --state-dir "$T/own/x/state" "$T/own" "$T/ownd"; is "our own state in SRC, $n run: 0" "$rc$errors" 0; is "is not mirrored" "$(ls "$T/ownd/x")" ""; done
 # A directory takes the place of one that is deleted, with a file of old in it, and another one takes its place before the walk that is to confirm the delete.
