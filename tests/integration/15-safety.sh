@@ -115,7 +115,7 @@ at_places "$T/tstate" "list=3 list=2" 'mv "$S/n" "$T/t2"; mv "$T/x" "$S/x"' 'mv 
 ok "equal" same "$S" "$D"; is "and it was never deleted" "$(stat -c %i "$D/e6")" "$before"
 # Where nothing has come into any directory since, once is enough; a file that was moved to where the walk had been is found by another one,
 # also where directories say nothing of when they were changed.
-S=$T/qs D=$T/qd; mkdir -p "$S/p/q"; echo 1 >"$S/p/q/x"; echo 2 >"$S/p/q/y"; echo 3 >"$S/z"; run_sync --state-dir "$T/qstate" "$S" "$D"; settle; rm "$S/z"; settle
+S=$T/qs D=$T/qd; mkdir -p "$S/p/q"; echo 1 >"$S/p/q/x"; echo 2 >"$S/p/q/y"; echo 3 >"$S/z"; settle; run_sync --state-dir "$T/qstate" "$S" "$D"; rm "$S/z"; settle
 rc=0; ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0 strace -f -qq -o "$T/lists" -e trace=openat "$SNAPSYNC" --state-dir "$T/qstate" "$S" "$D" 2>"$T/.err" || rc=$?
 errors=$(cat "$T/.err"); is "a delete at rest: exit" $rc 0; is "each directory is listed once" "$(grep -c '"q", O_RDONLY' "$T/lists")" 1; ok "equal" same "$S" "$D"
 for young in "" "ODD=timeless LD_PRELOAD=$BUILD/tests/meet.so:$BUILD/tests/odd.so"; do
