@@ -127,12 +127,15 @@ int store_print_get(struct store *s, int64_t dir, struct hash *out, struct err *
 /* NULL: not clean. */
 int store_print_set(struct store *s, int64_t dir, const struct hash *print, struct err *err);
 /* Not all of the directory could be seen, so what it does not have is not known
- * (until its fingerprint is set): noted; 1 it is so. */
-int store_unseen_set(struct store *s, int64_t dir, struct err *err);
+ * (until its fingerprint is set): noted; `closed`: nothing of it, and so nothing
+ * below it.  1 it is so. */
+int store_unseen_set(struct store *s, int64_t dir, bool closed, struct err *err);
 int store_unseen(struct store *s, int64_t dir, struct err *err);
-/* The same, of it or of a directory above it. */
+/* The same, or one above it is closed. */
 int store_hidden(struct store *s, int64_t dir, struct err *err);
-/* Every directory that has a name of this inode is to be looked at again. */
+/* It is to be looked at again; if not all of it could be seen, that stays so. */
+int store_print_drop(struct store *s, int64_t dir, struct err *err);
+/* The same of every directory that has a name of this inode. */
 int store_print_spoil(struct store *s, int64_t inode, struct err *err);
 
 /* Counts for people. */

@@ -82,7 +82,7 @@ int circle_cut(struct pass *p, bool known, bool *any, struct err *err)
 		*any = true;
 		r = store_name_set(p->s, n->at, n->inode, n->type, 0, err);
 		if (r == 0)
-			r = store_print_set(p->s, n->at.parent, NULL, err);
+			r = store_print_drop(p->s, n->at.parent, err);
 	}
 	name_list_release(&l);
 	return r < 0 ? r : 0;

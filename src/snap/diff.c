@@ -207,8 +207,7 @@ static int leave_old_names(struct pass *p, const struct scan_entry *e,
 			r = gone_note(p, old.rows[i].at, row->id, FSYS_DIR,
 				      err);
 		if (r == 0)
-			r = store_print_set(p->s, old.rows[i].at.parent, NULL,
-					    err);
+			r = store_print_drop(p->s, old.rows[i].at.parent, err);
 	}
 	name_list_release(&old);
 	return r < 0 ? r : 1;
@@ -260,7 +259,7 @@ static int look_again(struct pass *p, int64_t inode, struct err *err)
 	name_list_init(&names);
 	r = store_names_of(p->s, inode, &names, err);
 	for (i = 0; r >= 0 && i < names.count; i++)
-		r = store_print_set(p->s, names.rows[i].at.parent, NULL, err);
+		r = store_print_drop(p->s, names.rows[i].at.parent, err);
 	name_list_release(&names);
 	return r < 0 ? r : 0;
 }
@@ -401,6 +400,7 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 {
 	struct scan_entry **sorted;
 	size_t i, k = 0;
+	uint64_t problems;
 	int c, r = load_rows(p, (int64_t)dir->cookie, err);
 
 	if (r < 0)
@@ -426,12 +426,10 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 		} else {
 			c = n ? 1 : -1;
 		}
+		problems = p->result->problems;
 		if (c > 0) {
 			r = take_missing(p, dir, n, clean, err);
-			k++;
-			continue;
-		}
-		if (sorted[i]->st.type == FSYS_NONE) {
+		} else if (sorted[i]->st.type == FSYS_NONE) {
 			*clean = false;
 			r = note_problem(p, dir, sorted[i]->name,
 					 sorted[i]->sys, "cannot be looked at",
@@ -440,8 +438,12 @@ static int diff_rows(struct pass *p, struct scan_dir *dir, bool *clean,
 			r = take_entry(p, dir, sorted[i],
 				       c == 0 ? &p->rows[k] : NULL, clean, err);
 		}
-		i++;
-		k += c == 0;
+		/* The walk does not go into it. */
+		if (r >= 0 && c >= 0 && n->type == FSYS_DIR &&
+		    p->result->problems > problems)
+			r = store_unseen_set(p->s, n->inode, true, err);
+		i += c <= 0;
+		k += c >= 0;
 	}
 	free(sorted);
 	return r;
@@ -494,14 +496,14 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 
 	p->result->entries += dir->count;
 	if (dir->flags & SCAN_BOUNDARY)
-		return store_unseen_set(p->s, (int64_t)dir->cookie, err);
+		return store_unseen_set(p->s, (int64_t)dir->cookie, true, err);
 	if (dir->flags & SCAN_UNREADABLE) {
 		if (dir->cookie == STORE_ROOT)
 			return err_sys(err, ERR_SOURCE, dir->sys,
 				       "the source cannot be read");
 		if (dir->flags & SCAN_VANISHED)
 			return 0;
-		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
+		r = store_unseen_set(p->s, (int64_t)dir->cookie, true, err);
 		return r < 0 ? r
 			     : note_problem(p, dir, NULL, dir->sys,
 					    "directory cannot be read (deletes "
@@ -532,7 +534,7 @@ int diff_dir(void *arg, struct scan_dir *dir, struct err *err)
 	if (r >= 0)
 		printed = print_of(p, dir, &print);
 	if (r >= 0 && p->result->problems > problems)
-		r = store_unseen_set(p->s, (int64_t)dir->cookie, err);
+		r = store_unseen_set(p->s, (int64_t)dir->cookie, false, err);
 	else if (r >= 0)
 		r = see(p, (int64_t)dir->cookie,
 			clean && printed && !p->young ? &print : NULL, err);

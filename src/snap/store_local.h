@@ -1,4 +1,4 @@
-/* What store.c and store_name.c and mirror.c share. */
+/* What store.c, store_name.c, store_print.c and mirror.c share. */
 #ifndef SNAPSYNC_STORE_LOCAL_H
 #define SNAPSYNC_STORE_LOCAL_H
 

@@ -201,25 +201,6 @@ int store_path(struct store *s, struct place at, struct buf *out,
 	return 1;
 }
 
-int store_hidden(struct store *s, int64_t dir, struct err *err)
-{
-	struct name_list up;
-	size_t depth;
-	int r = store_unseen(s, dir, err);
-
-	name_list_init(&up);
-	for (depth = 0; r == 0 && dir != STORE_ROOT; depth++) {
-		name_list_clear(&up);
-		r = store_names_of(s, dir, &up, err);
-		if (r < 0 || up.count == 0 || depth > PATH_DEPTH_MAX)
-			break;
-		dir = up.rows[0].at.parent;
-		r = store_unseen(s, dir, err);
-	}
-	name_list_release(&up);
-	return r;
-}
-
 int store_count_names(struct store *s, int64_t *out, struct err *err)
 {
 	struct sql *q = db_sql(s->db, "SELECT count(*) FROM name", err);

@@ -38,9 +38,7 @@ static int keep_children(struct pass *p, struct pairs *work, struct err *err)
 	}
 	name_list_release(&names);
 	if (r >= 0)
-		r = store_unseen(p->s, at.now, err);
-	if (r == 0)
-		r = store_print_set(p->s, at.now, NULL, err);
+		r = store_print_drop(p->s, at.now, err);
 	return r < 0 ? r : 0;
 }
 
@@ -74,7 +72,7 @@ static int keep_one(struct pass *p, const struct name_row *n, bool merge,
 	}
 	r = store_name_set(p->s, n->at, now, type, n->inode, err);
 	if (r >= 0)
-		r = store_print_set(p->s, n->at.parent, NULL, err);
+		r = store_print_drop(p->s, n->at.parent, err);
 	if (r >= 0 && now) {
 		*again = true;
 		r = gone_nameless(p, now, &orphan, err);

@@ -64,6 +64,14 @@ if [ -n "$as" ] || [ "$(id -u)" != 0 ]; then
 	usync --state-dir "$T/u/ostate" --chmod=Du+rwx --verify --delete "$S" "$T/u/other"; is "--verify --delete: 23" $rc 23; ok "what lies deeper stays" test -f "$T/u/other/many/5/new"
 	chmod 755 "$S/many"; usync --state-dir "$T/u/ostate" --chmod=Du+rwx --delete "$S" "$T/u/other"; ok "until it can be seen" test "$rc" = 0 -a ! -e "$T/u/other/many/5/new"
 	chmod 755 "$S/many"; usync "$S" "$T/u/dst"; is "readable again: 0" $rc 0; ok "as it is" test -f "$T/u/dst/many/5/1"
+	# Nor where something has moved out of it, to where the walk comes before it, or after.
+	for closed in p q; do
+		rm -rf "$T/u/m" "$T/u/md" "$T/u/mstate"; $as mkdir -p "$T/u/m/p/sub.p" "$T/u/m/q/sub.q"; usync --state-dir "$T/u/mstate" "$T/u/m" "$T/u/md"
+		mv "$T/u/m/$closed/sub.$closed" "$T/u/m/sub"; case $closed in p) mv "$T/u/m/sub" "$T/u/m/q/" ;; q) mv "$T/u/m/sub" "$T/u/m/p/" ;; esac
+		$as touch "$T/u/m/$closed/new" "$T/u/md/$closed/new"; chmod 000 "$T/u/m/$closed"; rm -rf "$T/u/md/.snapsync"
+		usync --state-dir "$T/u/mstate" --delete "$T/u/m" "$T/u/md"; is "moved out of $closed, which cannot be read: 23" $rc 23
+		chmod 755 "$T/u/m/$closed" "$T/u/md/$closed"; ok "what it has stays" test -f "$T/u/md/$closed/new"
+	done
 	echo secret >"$S/locked"; chmod 000 "$S/locked"; usync "$S" "$T/u/dst"; is "an unreadable file: 23" $rc 23
 	like "named with its reason" "$errors" 'locked: .*denied'
 	chmod 644 "$S/locked"; mkdir "$S/ro"; echo 1 >"$S/ro/f"; chmod 555 "$S/ro"; usync "$S" "$T/u/dst"; is "a read-only directory: 0" $rc 0
@@ -90,6 +98,13 @@ case $(uname -sm) in
 	is "a link of the same number ($was, $(stat -c %i "$S/l")) and a file" "$(readlink "$D/l") $(cat "$D/f")" "bbb bbb"
 	sleep 2.2; counts; is "looked at again: nothing" "$rc $(stat_of 'Operations sent')" "0 0"
 	counts; is "and not any more" "$(sqlite3 "$T"/ystate/*/state.db "SELECT count(*) FROM inode WHERE flags<>0 UNION ALL SELECT count(*) FROM dir WHERE print IS NULL" | tr '\n' ' ')" "0 0 "
+	# One entry cannot be looked at: what lies in directories that can be seen is compared all the same.
+	S=$T/part D=$T/partd; mkdir -p "$S/d/e" "$S/unseen" "$D/d/e" "$D/unseen"; echo 1 >"$S/d/e/f"; touch "$S/unseen/g" "$D/d/e/extra" "$D/unseen/h"
+	unseen() { LD_PRELOAD=$BUILD/tests/odd.so ODD=unseen ODD_WHO=snapsync run_sync --state-dir "$T/pstate" "$@" "$S" "$D"; }
+	unseen --delete; is "an entry that cannot be looked at: 23" $rc 23; ok "what is extra elsewhere goes" test ! -e "$D/d/e/extra"; ok "what it may be stays" test -f "$D/unseen/h"
+	run_sync --state-dir "$T/pstate" --delete "$S" "$D"; ok "it can be now" same "$S" "$D"
+	echo 2 >"$D/unseen/h"; echo 3 >"$D/d/e/extra"; unseen --verify --delete; is "--verify: 23" $rc 23; ok "the same" test -f "$D/unseen/h" -a ! -e "$D/d/e/extra"
+	run_sync --state-dir "$T/pstate" --delete "$S" "$D"; ok "and again" same "$S" "$D"
 	;;
 *) skip "numbers that are given anew" "the library that makes such times is for 64-bit Linux" ;;
 esac

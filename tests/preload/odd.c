@@ -10,6 +10,7 @@
  *     coarse     times of files in steps of 2 s
  *     ticks      what is said of a file's times is in steps of 2 s
  *     timeless   all directories are of the year 2001
+ *     unseen     what has the name `unseen` cannot be looked at
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -37,7 +38,7 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, timeless, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count;
 	_Atomic uint64_t random;
@@ -59,6 +60,7 @@ __attribute__((constructor)) static void begin(void)
 	odd.coarse = strstr(what, "coarse");
 	odd.ticks = strstr(what, "ticks");
 	odd.timeless = strstr(what, "timeless");
+	odd.unseen = strstr(what, "unseen");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -245,6 +247,10 @@ int fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 {
 	char s[256];
 
+	if (odd.unseen && strcmp(name, "unseen") == 0) {
+		errno = EACCES;
+		return -1;
+	}
 	return timed((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
 }
 
