@@ -25,7 +25,6 @@ static int cannot(struct apply *a, const char *what, struct err *err)
 	return err_sys(err, ERR_FILE, sys, "%s: %s", a->shown, what);
 }
 
-/* --root: every component from there, none a symbolic link. */
 /* The directories that lead to one that was made: POSIX promises a name only
  * where its directory was synced.  One that cannot be read is not ours. */
 static int sync_way(char *path, struct err *err)
@@ -49,6 +48,7 @@ static int sync_way(char *path, struct err *err)
 	return r;
 }
 
+/* --root: every component from there, none a symbolic link. */
 static int open_below(struct apply *a, struct view path, struct err *err)
 {
 	const char *root = a->o->root;
