@@ -200,9 +200,10 @@ void confine_init(struct apply *a);
 /* Before the paths of one operation are widened: room for them, if need be by
  * restoring what was widened for others. */
 void confine_room(struct apply *a);
-/* Give ourselves access to our own directories along the path, and to what is
- * at its end if `itself`; true if anything was changed. */
-bool confine_widen(struct apply *a, const struct msg_path *p, bool itself);
+/* Give ourselves access (the owner's bits of `mode`) to our own directories along
+ * the path, and to what is at its end if `itself`; true if anything was changed. */
+bool confine_widen(struct apply *a, const struct msg_path *p, bool itself,
+		   unsigned mode);
 void confine_restore(struct apply *a);
 /* Its mode was set on purpose: do not restore. */
 void confine_keep(struct apply *a, uint64_t dev, uint64_t ino);

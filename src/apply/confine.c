@@ -157,19 +157,19 @@ int confine_parent(struct apply *a, const struct msg_path *p, int *dirfd,
  * for confine_restore.  By name: what we may not search cannot be changed
  * through its own descriptor. */
 static bool widen_one(struct apply *a, int dirfd, const char *name,
-		      bool *changed, struct err *err)
+		      unsigned mode, bool *changed, struct err *err)
 {
 	struct fsys_stat st;
 	struct widened *w;
 
 	if (fsys_stat(dirfd, name, &st, err) < 0 || st.type != FSYS_DIR)
 		return false;
-	if (st.uid != (uint32_t)geteuid() || (st.mode & 0700) == 0700)
+	if (st.uid != (uint32_t)geteuid() || (st.mode & mode) == mode)
 		return true;
 	if (a->widened_count >= APPLY_WIDENED ||
 	    vec_grow((void **)&a->widened, &a->widened_cap,
 		     a->widened_count + 1, sizeof(*w), err) < 0 ||
-	    fsys_chmod(dirfd, name, st.mode | 0700, err) < 0)
+	    fsys_chmod(dirfd, name, st.mode | mode, err) < 0)
 		return false;
 	w = &a->widened[a->widened_count++];
 	w->fd = fsys_open_dir(dirfd, name, false, err);
@@ -186,7 +186,8 @@ void confine_room(struct apply *a)
 		confine_restore(a);
 }
 
-bool confine_widen(struct apply *a, const struct msg_path *p, bool itself)
+bool confine_widen(struct apply *a, const struct msg_path *p, bool itself,
+		   unsigned mode)
 {
 	struct view up, rest, name;
 	bool changed = false;
@@ -197,13 +198,13 @@ bool confine_widen(struct apply *a, const struct msg_path *p, bool itself)
 	rest = itself ? p->path : up;
 	fd = fsys_dup(p->area == MSG_LIMBO ? a->limbo_fd : a->dest_fd, &err);
 	if (fd >= 0)
-		widen_one(a, fd, ".", &changed, &err);
+		widen_one(a, fd, ".", mode, &changed, &err);
 	while (fd >= 0 && path_next(&rest, &name)) {
 		char one[PATH_NAME_MAX + 1];
 
 		snprintf(one, sizeof(one), "%.*s", (int)name.len,
 			 (const char *)name.p);
-		next = widen_one(a, fd, one, &changed, &err)
+		next = widen_one(a, fd, one, mode, &changed, &err)
 			       ? fsys_open_dir(fd, one, false, &err)
 			       : -1;
 		fsys_close(fd);

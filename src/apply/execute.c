@@ -426,10 +426,10 @@ int execute(struct apply *a, const struct noted *n, bool replay,
 	 * another parent is written to itself (its ".."), and one that made
 	 * room gives back what it holds. */
 	confine_room(a);
-	widened = confine_widen(a, &n->op.path, n->op.type == MSG_REMOVE);
+	widened = confine_widen(a, &n->op.path, n->op.type == MSG_REMOVE, 0700);
 	if (n->op.from.path.len)
-		widened = confine_widen(a, &n->op.from,
-					n->op.type != MSG_LINK) ||
+		widened = confine_widen(a, &n->op.from, n->op.type != MSG_LINK,
+					0700) ||
 			  widened;
 	return widened ? once(a, n, replay, err) : r;
 }

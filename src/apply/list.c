@@ -139,18 +139,40 @@ static int add_item(struct listing *l, int dirfd, const char *dir,
 	return r;
 }
 
-static int list_one(struct listing *l, const char *dir, struct err *err)
+static int open_list(struct listing *l, const char *dir, struct fsys_list **out,
+		     struct err *err)
 {
 	struct cached_dir *c;
-	struct fsys_list *list = NULL;
+	int r, fd;
+
+	*out = NULL;
+	r = confine_dir(l->a, MSG_TREE, view_of(dir, strlen(dir)), &c, err);
+	fd = r < 0 ? r : fsys_open_dir(c->fd, ".", true, err);
+	return fd < 0 ? fd : fsys_list_open(fd, out, err);
+}
+
+/* Our own directory without permissions for us?  It has its mode back before
+ * another one is listed: so each is told with the mode that it has. */
+static int widen_list(struct listing *l, const char *dir,
+		      struct fsys_list **out, struct err *err)
+{
+	struct msg_path p = {MSG_TREE, view_of(dir, strlen(dir))};
+	int r = open_list(l, dir, out, err);
+
+	if (r == 0 || err->sys != EACCES || l->a->dry || l->a->o->read_only ||
+	    !confine_widen(l->a, &p, true, 0500))
+		return r;
+	return open_list(l, dir, out, err);
+}
+
+static int list_all(struct listing *l, const char *dir, struct err *err)
+{
+	struct fsys_list *list;
 	enum fsys_type type;
 	const char *name;
 	uint64_t ino;
-	int r, fd;
+	int r = widen_list(l, dir, &list, err);
 
-	r = confine_dir(l->a, MSG_TREE, view_of(dir, strlen(dir)), &c, err);
-	fd = r < 0 ? r : fsys_open_dir(c->fd, ".", true, err);
-	r = fd < 0 ? fd : fsys_list_open(fd, &list, err);
 	if (r < 0)
 		return send_items(
 			l, dir, MSG_LISTING_LAST | MSG_LISTING_UNREADABLE, err);
@@ -166,6 +188,14 @@ static int list_one(struct listing *l, const char *dir, struct err *err)
 	return send_items(
 		l, dir, MSG_LISTING_LAST | (r < 0 ? MSG_LISTING_UNREADABLE : 0),
 		err);
+}
+
+static int list_one(struct listing *l, const char *dir, struct err *err)
+{
+	int r = list_all(l, dir, err);
+
+	confine_restore(l->a);
+	return r;
 }
 
 int list_send(struct apply *a, const struct msg_list *m, struct err *err)

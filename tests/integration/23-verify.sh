@@ -62,10 +62,11 @@ verify; is "nothing: 1" $rc 1
 verify "$T/nowhere" "$D"; is "no source: 3" $rc 3
 # What could not be looked at is no success.
 if [ "$(id -u)" = 0 ]; then
-	fresh; chown -R nobody "$T"; chmod 755 "$T"; rm "$D/sub/deep/e"; chmod 000 "$D/sub"
+	fresh; chown -R nobody "$T"; chmod 755 "$T"; rm "$D/sub/deep/e"; chown root "$D/sub"; chmod 700 "$D/sub"
 	as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$SNAPSYNC" --state-dir "$T/state" "$@" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out"); errors=$(cat "$T/.err"); }
 	as_nobody --verify "$S" "$D"; is "an unreadable directory there: 23" $rc 23; like "is named" "$errors" 'sub: cannot be looked at'
-	as_nobody --verify "$S" "$D"; is "then it can be: 0" $rc 0; ok "what was hidden is right" cmp "$S/sub/deep/e" "$D/sub/deep/e"
+	chown nobody "$D/sub"; as_nobody --verify "$S" "$D"; is "then it can be: 0" $rc 0; ok "what was hidden is right" cmp "$S/sub/deep/e" "$D/sub/deep/e"
+	rm "$D/sub/deep/e"; chmod 000 "$D/sub"; as_nobody --verify "$S" "$D"; is "its own, and unreadable: 0" $rc 0; ok "what was hidden is right" cmp "$S/sub/deep/e" "$D/sub/deep/e"
 	chmod 000 "$D/a"; as_nobody --verify -c "$S" "$D"; is "-c and an unreadable file: 23" $rc 23; as_nobody --verify -c "$S" "$D"; is "then 0" $rc 0
 	chown -R root "$T"
 fi

@@ -68,4 +68,27 @@ fresh; mkdir "$S/d"; echo 1 >"$S/d/f"; echo 2 >"$S/d/x"; chown -R $user:$user "$
 rm "$S"/d/*; chmod 444 "$S/d"
 for n in 1 2; do weak --chmod=Du+x --exclude=x "$S" "$D"; is "not to be searched, run $n: 23" $rc 23; is "which is told, but not of what is excluded" "$(printf '%s\n' "$errors" | grep -c 'd/[fx]: cannot be looked at')" 1; done
 ok "nothing is deleted" test -f "$D/d/f" -a -f "$D/d/x"; chmod 755 "$S/d"; weak --exclude=x "$S" "$D"; is "searched again: 0" $rc 0; is "it goes" "$(ls "$D/d")" x
+# A directory that the helper made and may not look into: for a listing it gives itself access, and takes it back.
+closed() { # MODE
+	fresh; mkdir -p "$S/y/z" "$T/state"; echo k >"$S/k"; echo f >"$S/y/f"; echo g >"$S/y/z/g"; chmod "$1" "$S/y/z" "$S/y"
+	as_user; is "mode $1 is mirrored" "$rc $(modes)" "0 $1 $1 "; settle
+}
+others() { chown -R $user:$user "$S" "$T/state"; weak "$@" "$S" "$D"; }
+modes() { stat -c %a "$D/y" "$D/y/z" | tr '\n' ' '; }
+for mode in 0 100 444; do
+	closed $mode; rm -rf "$S/y" "$T/state"; mkdir "$T/state"; others --delete; equal "mode $mode, gone, and the state lost"
+	closed $mode; rm -r "$S/y"; echo file >"$S/y"; others --verify --delete --force-delete; equal "mode $mode, a file takes its place"
+	closed $mode; was=$(stat -c %z "$D/y"); rm "$S/y/f"; echo new >"$S/y/new"; as_user --verify -n
+	is "mode $mode, --verify -n: 23" $rc 23; like "it is named" "$errors" 'y: cannot be looked at'; is "and not touched" "$(stat -c %z "$D/y")" "$was"
+	rm -rf "$T/state"; as_user -i; is "mode $mode, the state lost: 0" $rc 0; is "its mode again" "$(modes)" "$mode $mode "
+	is "what is new is sent, and nothing else" "$(printf '%s\n' "$out" | tr -s '+' | tr '\n' ' ')" "<f+ y/new .d..t...... y/ "
+	rm "$D/y/f" "$D/y/new"; as_user --verify; ok "mode $mode, --verify: equal" same "$S" "$D"; is "what is missing is told" "$(printf '%s\n' "$out" | grep '^\*')" "*missing    y/new"
+	is "mode $mode, --verify: its mode again" "$(modes)" "$mode $mode "
+done
+# Also where the listing ends in the midst of it.
+need strace
+printf '#!/bin/sh\nexec strace -f -qq -o /dev/null -P %s -e trace=getdents64 -e inject=getdents64:error=EIO %s "$@"\n' "$D/y" "$T/as-user" >"$T/breaks"; chmod +x "$T/breaks"
+closed 0; run_sync --helper-path "$T/breaks" --verify "$S" "$D"; is "a listing that breaks off: 23" $rc 23; like "it is named" "$errors" 'y: cannot be looked at'; is "its mode again" "$(modes)" "0 0 "
+sed -i 's/error=EIO/signal=KILL/' "$T/breaks"; run_sync --helper-path "$T/breaks" --verify "$S" "$D"; is "killed in the midst of it: 12" $rc 12; is "read and search permission are left" "$(modes)" "500 0 "
+as_user --verify; is "which --verify finds" "$rc $out" "0 *changed    y/ (mode)"; is "and puts right" "$(modes)" "0 0 "
 finish
