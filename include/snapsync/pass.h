@@ -44,7 +44,9 @@ struct pass_options {
 	struct scan_memory *memory; /* of the passes before; may be NULL */
 	const volatile int *stop;
 	const struct log *log;
-	bool told; /* a pass before told the log what it could not look at */
+	bool told;		  /* a pass before told the log what it could not look at */
+	void (*alive)(void *arg); /* called for every directory; may be NULL */
+	void *alive_arg;
 };
 
 struct pass_result {

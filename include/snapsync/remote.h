@@ -6,6 +6,7 @@
  *     remote_list(r, flags, on_listing, arg, err);
  *     remote_sink(r)                                        see sink.h
  *     remote_idle(r, err);      now and then when there is nothing to send
+ *     remote_alive(r, err);     now and then while we do something else
  *     remote_close(r);          BYE where possible; closes the link too
  *
  * Everything is pipelined; a call waits only for credit, for room in the link,
@@ -50,6 +51,9 @@ int remote_sign(struct remote *r, struct view path, remote_signed_fn fn, void *a
 int remote_owner(struct remote *r, bool group, uint32_t id, const char *name, struct err *err);
 /* Read what has come, keep the connection alive: 0, or it is lost. */
 int remote_idle(struct remote *r, struct err *err);
+/* The same, but a PING goes out, whatever the helper has said: it is left in silence
+ * for longer than it waits otherwise.  Its own silence is not judged. */
+int remote_alive(struct remote *r, struct err *err);
 void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out);
 /* Bytes of frames that were packed, and what became of them. */
 void remote_packed(const struct remote *r, uint64_t *in, uint64_t *out);

@@ -58,7 +58,9 @@ struct client {
 	struct traffic traffic; /* of connections that are over */
 	int64_t started;
 	unsigned long passes;
-	int64_t took; /* the last pass, ns */
+	int64_t took;	 /* the last pass, ns */
+	int64_t shown;	 /* mono ns: the helper heard from us during a pass */
+	struct err lost; /* the connection, during a pass; code 0: it is not */
 	const volatile int *stop;
 	const volatile int *progress;
 };

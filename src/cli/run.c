@@ -14,6 +14,21 @@
 #define TURN (CLOCK_SECOND / 5) /* of a long file, between looks at the clock */
 #define PASSES_ONCE 3		/* of a one-pass run over a restless source */
 
+/* During a pass: a helper does not wait for ever for a client that walks. */
+static void show_life(void *client)
+{
+	struct client *k = client;
+	struct err why;
+	int64_t now = clock_mono(), step = k->c->timeout * CLOCK_SECOND / 2;
+
+	if (!k->remote || k->lost.code || k->c->timeout == 0 ||
+	    now - k->shown < (step < CLOCK_SECOND ? CLOCK_SECOND : step))
+		return;
+	k->shown = now;
+	if (remote_alive(k->remote, &why) < 0)
+		k->lost = why;
+}
+
 static int one_pass(struct client *k, struct err *err)
 {
 	const struct config *c = k->c;
@@ -29,6 +44,8 @@ static int one_pass(struct client *k, struct err *err)
 		.stop = k->stop,
 		.log = &k->out.log,
 		.told = k->passes > 0,
+		.alive = show_life,
+		.alive_arg = k,
 	};
 	struct dest now;
 	int64_t start;
@@ -42,7 +59,8 @@ static int one_pass(struct client *k, struct err *err)
 	if (fd < 0)
 		return err_sys(err, ERR_SOURCE, err->sys,
 			       "the source %s cannot be read", c->src);
-	start = clock_mono();
+	err_clear(&k->lost);
+	start = k->shown = clock_mono();
 	r = pass_run(k->store, fd, &o, &k->pass, err);
 	k->took = clock_mono() - start;
 	k->passes++;
@@ -320,6 +338,10 @@ static int ship_all(struct client *k, struct err *err)
 	for (tries = 0; r == 0 && tries < PASSES_ONCE; tries++) {
 		if (tries > 0)
 			r = one_pass(k, err);
+		if (r == 0 && k->lost.code) {
+			*err = k->lost;
+			r = err->code;
+		}
 		if (r == 0)
 			r = needs_work(k, &work, err);
 		if (r < 0 || !work)
@@ -442,14 +464,16 @@ static int ship_some(struct client *k, struct course *t, struct err *err)
 	return r;
 }
 
-/* A helper does not wait for ever for a client that walks: if it has gone during
- * a long pass, another one is asked when there is work. */
+/* If it has gone during a long pass (in which a large directory may have kept us
+ * silent), another one is asked when there is work. */
 static void leave_gone(struct client *k)
 {
-	struct err why;
+	struct err why = k->lost;
 
-	if (!k->remote || k->took < k->c->timeout * CLOCK_SECOND ||
-	    remote_idle(k->remote, &why) == 0)
+	if (!k->remote)
+		return;
+	if (!why.code && (k->took < k->c->timeout * CLOCK_SECOND ||
+			  remote_idle(k->remote, &why) == 0))
 		return;
 	log_line(&k->out.log, LOG_INFO, "during the pass: %s", why.msg);
 	connect_close(k);

@@ -461,6 +461,21 @@ int remote_idle(struct remote *r, struct err *err)
 	return remote_turn(r, 0, err);
 }
 
+int remote_alive(struct remote *r, struct err *err)
+{
+	int e = remote_push(r, err);
+
+	if (e == 0)
+		e = receive(r, err);
+	/* What still waits for room in the link says as much. */
+	if (e >= 0 && remote_waiting(r) == 0) {
+		e = send_number(r, MSG_PING, 0, err);
+		if (e == 0)
+			e = remote_push(r, err);
+	}
+	return e < 0 ? e : 0;
+}
+
 void remote_counts(const struct remote *r, uint64_t *in, uint64_t *out)
 {
 	link_counts(r->link, in, out);

@@ -141,6 +141,7 @@ int confirm_walk(struct pass *p, struct err *err)
 		const char *path = path_of(&dirs, d, space, sizeof(space),
 					   &gone);
 
+		pass_alive(p);
 		if (!gone)
 			r = path && d->sure && as_it_was(p, path, d);
 	}

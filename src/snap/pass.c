@@ -178,6 +178,18 @@ static int is_sure(struct pass *p, bool circles, struct err *err)
 	return confirm_walk(p, err);
 }
 
+void pass_alive(const struct pass *p)
+{
+	if (p->o->alive)
+		p->o->alive(p->o->alive_arg);
+}
+
+static int on_dir(void *arg, struct scan_dir *dir, struct err *err)
+{
+	pass_alive(arg);
+	return diff_dir(arg, dir, err);
+}
+
 /* Walk until nothing is missing, or what is missing was missed twice. */
 static int walk(struct pass *p, struct err *err)
 {
@@ -195,7 +207,7 @@ static int walk(struct pass *p, struct err *err)
 		p->walk_changes = 0;
 		r = walks > 0 ? look_at_root(p, err) : 0;
 		if (r == 0)
-			r = scan_walk(p->root_fd, &so, STORE_ROOT, diff_dir, p,
+			r = scan_walk(p->root_fd, &so, STORE_ROOT, on_dir, p,
 				      err);
 		p->result->changes += p->walk_changes;
 		if (r == 0)

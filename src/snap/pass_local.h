@@ -39,6 +39,9 @@ struct pass {
 	int64_t started; /* real ns */
 };
 
+/* pass.c: time goes by; somebody may have to be told. */
+void pass_alive(const struct pass *p);
+
 /* confirm.c: 1: nothing came into any directory since the walk began, so that
  * what it missed is not there.  0: only another walk can tell. */
 int confirm_walk(struct pass *p, struct err *err);
