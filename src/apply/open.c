@@ -174,10 +174,31 @@ static bool is_ghost(struct apply *a, pid_t pid)
 	       memcmp(pair, a->hello.pair, sizeof(pair)) == 0;
 }
 
+/* A process whose disk is stuck dies when its call comes back: half of the client's
+ * timeout is waited for that (in HELLO it has four times it).  One that is not ours
+ * to end gets a second.  1: the lock is ours. */
+static int end_ghost(struct apply *a, pid_t *pid, struct err *err)
+{
+	int64_t since = clock_mono(), most = 60 * CLOCK_SECOND;
+	int r = 0;
+
+	if (a->hello.timeout)
+		most = CLOCK_SECOND / 8 * (int64_t)a->hello.timeout;
+	while (r == 0 && is_ghost(a, *pid)) {
+		if (most < CLOCK_SECOND || kill(*pid, SIGKILL) < 0)
+			most = CLOCK_SECOND;
+		if (clock_mono() - since > most)
+			return 0;
+		clock_sleep(10 * CLOCK_MS);
+		r = fsys_lock(a->lock_fd, pid, err);
+	}
+	return r;
+}
+
 static int take_lock(struct apply *a, struct err *err)
 {
-	int r, tries;
 	pid_t pid;
+	int r;
 
 	a->lock_fd = own_file(a, "lock", err);
 	if (a->lock_fd < 0)
@@ -189,13 +210,15 @@ static int take_lock(struct apply *a, struct err *err)
 			return r;
 		r = fsys_lock(a->lock_fd, &pid, err);
 	}
-	for (tries = 0; r == 0 && tries < 100 && is_ghost(a, pid); tries++) {
-		kill(pid, SIGKILL);
-		clock_sleep(10 * CLOCK_MS);
-		r = fsys_lock(a->lock_fd, &pid, err);
-	}
+	if (r == 0)
+		r = end_ghost(a, &pid, err);
 	if (r < 0)
 		return cannot(a, "cannot be locked", err);
+	if (r == 0 && is_ghost(a, pid))
+		return err_set(err, ERR_START,
+			       "%s: an earlier session of this client has not "
+			       "ended yet (pid %ld there)",
+			       a->shown, (long)pid);
 	if (r == 0)
 		return err_set(err, ERR_START,
 			       "%s: another snapsync is writing to this "

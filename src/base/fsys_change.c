@@ -172,14 +172,22 @@ int fsys_mkdir_p(const char *path, unsigned mode, struct err *err)
 
 int fsys_lock(int fd, pid_t *pid, struct err *err)
 {
-	struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET}, holder;
+	int tries;
 
 	*pid = 0;
-	if (fcntl(fd, F_SETLK, &want) == 0)
-		return 1;
-	if (errno != EACCES && errno != EAGAIN)
-		return fsys_fail(err, "lock", NULL);
-	if (fcntl(fd, F_GETLK, &want) == 0 && want.l_type != F_UNLCK)
-		*pid = want.l_pid;
+	for (tries = 0; tries < 10; tries++) {
+		if (fcntl(fd, F_SETLK, &want) == 0)
+			return 1;
+		if (errno != EACCES && errno != EAGAIN)
+			return fsys_fail(err, "lock", NULL);
+		holder = want;
+		if (fcntl(fd, F_GETLK, &holder) < 0)
+			return 0;
+		if (holder.l_type != F_UNLCK) {
+			*pid = holder.l_pid;
+			return 0;
+		}
+	} /* it was given back in between */
 	return 0;
 }

@@ -117,4 +117,12 @@ run_sync --helper-path "$T/killer" "$S" "$D"; is "killed before the redo log is 
 run_sync --helper-path "$T/tracer" "$S" "$D"; ok "a traced replay" same "$S" "$D"
 redo=$(first 'fdatasync([0-9]*<.*/redo>') rename=$(first '^renameat')
 ok "a replay: the redo log before the first name ($redo < $rename)" test "$redo" -lt "$rename"
+# What is left of an earlier session of the same client is ended, and may need its time to go: a disk that is stuck.
+ghost() { # SECONDS OPTION...: run_sync while it is there
+	change_again; "$BUILD/tests/ghost" "$D/.snapsync/lock" "$1" >"$T/ghost" 2>&1 & pid=$!; shift
+	await grep -q 'held by' "$T/ghost"; run_sync "$@" "$S" "$D"
+}
+ghost 3; is "a ghost that takes 3 seconds to die: waited for" "$rc $errors" "0 "; ok "equal" same "$S" "$D"; wait $pid; is "it was killed" $? 0
+ghost 5 --timeout 2; is "half of --timeout and no longer: 5" $rc 5; like "which is told" "$errors" "an earlier session of this client has not ended yet \\(pid $(sed 's/[^0-9]*//' "$T/ghost") there\\)"
+wait $pid; run_sync "$S" "$D"; ok "it is gone: equal" same "$S" "$D"
 finish
