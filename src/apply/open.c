@@ -345,6 +345,7 @@ static int peek(struct apply *a, struct err *err)
 
 int open_dest(struct apply *a, struct err *err)
 {
+	struct pulse *p;
 	int r;
 
 	if (a->o->read_only && !a->dry)
@@ -360,7 +361,9 @@ int open_dest(struct apply *a, struct err *err)
 			return r;
 	}
 	umask((mode_t)a->o->umask);
+	p = a->dry ? NULL : pulse_begin(a); /* what is made is synced */
 	a->dest_fd = open_path(a, a->hello.path, err);
+	pulse_end(p);
 	umask(0);
 	if (a->dest_fd < 0 && a->dry && err->sys == ENOENT)
 		return peek(a, err);
