@@ -59,8 +59,10 @@ static int add_entry(struct scan_list *l, const struct scan_options *o,
 	e = &l->entries[l->count];
 	memset(e, 0, sizeof(*e));
 	if (fsys_stat(l->fd, name, &e->st, err) < 0) {
-		if (err->sys == ENOENT)
+		if (err->sys == ENOENT) {
+			l->vanished = true;
 			return 0;
+		}
 		e->st.type = FSYS_NONE;
 		e->sys = err->sys;
 	} else {
@@ -120,7 +122,8 @@ static int recall(struct scan_list *l, const struct scan_known *known,
 	return r < 0 ? r : 1;
 }
 
-/* One listing.  1: the directory did not change meanwhile; 0: it did. */
+/* One listing.  1: the directory did not change meanwhile; 0: it did, or a name
+ * that it has could not be found. */
 static int list_once(struct scan_list *l, const struct scan_options *o,
 		     struct err *err)
 {
@@ -133,6 +136,7 @@ static int list_once(struct scan_list *l, const struct scan_options *o,
 
 	l->count = 0;
 	l->hidden = 0;
+	l->vanished = false;
 	arena_clear(&l->names);
 	r = fsys_fstat(l->fd, &before, err);
 	if (r < 0)
@@ -154,7 +158,7 @@ static int list_once(struct scan_list *l, const struct scan_options *o,
 	r = fsys_fstat(l->fd, &l->st, err);
 	if (r < 0)
 		return r;
-	return dir_unchanged(&before, &l->st);
+	return !l->vanished && dir_unchanged(&before, &l->st);
 }
 
 static int fill(struct scan_list *l, const struct scan_options *o,

@@ -21,6 +21,7 @@ struct scan_list {
 	struct arena names;
 	int64_t began; /* real ns: when it was begun to be listed */
 	bool listed;   /* it was, and is not from memory */
+	bool vanished; /* a name of it was not there any more */
 };
 
 /* What is remembered of a directory. */
