@@ -22,14 +22,14 @@ cat >"$T/dying" <<END
 exec strace -f -qq -o $T/trace -e trace=\$DIES_AT -e inject=\$DIES_AT:signal=KILL:when=\$DIES_WHEN $BUILD/snapsync-helper
 END
 chmod +x "$T/dying"
-# The position is the last pwrite64 of a batch: redo, then position.
+# The last writes of a batch: room for the position, redo, then position.
 DIES_AT=pwrite64; export DIES_AT DIES_WHEN
 dying() { DIES_WHEN=$1; shift; run_sync --helper-path "$T/dying" "$@"; }
 # What was gone there and moved here, with another in its place: never exchanged by the replay.
-for when in 1 2 3 4 5; do
+for when in 1 2 3 4 5 6; do
 	fresh; echo A >"$S/a"; echo other >"$S/o"; run_sync "$S" "$D"; rm "$D/a"; mv "$S/a" "$S/b"; echo NEWA >"$S/a"
 	dying $when "$S" "$D"; good_sync "moved what was gone, killed at write $when" "$S" "$D"
-	[ $when -ge 3 ] || continue # the log is written
+	[ $when -ge 4 ] || continue # the log is written
 	fresh; echo A >"$S/a"; echo other >"$S/o"; run_sync "$S" "$D"; rm "$D/a" "$S/a"
 	dying $when "$S" "$D"; echo theirs >"$D/a"; run_sync "$S" "$D"
 	ok "removed what was gone, killed at write $when: what came since stays" test -f "$D/a"
