@@ -151,6 +151,11 @@ static int adopt(struct listing *l, struct place at,
 	bool fresh = l->fresh;
 	int r;
 
+	/* With -c, what could not be read there is other content. */
+	if (l->h->o.checksum && it->a.type == FSYS_FILE && !it->a.hashed) {
+		it->a.hashed = true;
+		memset(&it->a.hash, 0, sizeof(it->a.hash));
+	}
 	l->fresh = true;
 	r = is_ours(l, at, row->id, &row->a, it, err);
 	l->fresh = fresh;

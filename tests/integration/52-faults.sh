@@ -147,6 +147,13 @@ for n in 1 2 3 4 5; do
 	run_sync "$S" "$D"; same "$S" "$D" >"$T/.cmp" || { wrong=$((wrong + 1)); cat "$T/.cmp"; }
 done
 is "a link that could not be moved, with new content: its old name goes" $wrong 0
+wrong=0 n=20
+while [ $n -lt 70 ]; do
+	fresh; echo 1 >"$S/d/f"; run_sync "$S" "$D"; rm -rf "$T/state"; echo 2 >"$D/d/f"; touch -r "$S/d/f" "$D/d/f"
+	with openat EIO $n -c "$S" "$D"; [ $rc != 0 ] || same "$S" "$D" >"$T/.cmp" || { wrong=$((wrong + 1)); echo "# openat $n"; }
+	n=$((n + 1))
+done
+is "with -c, what could not be read there is not taken for equal" $wrong 0
 wrong=0
 for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	fresh; echo 1 >"$S/f"; ln "$S/f" "$S/g"; run_sync "$S" "$D"; settle
