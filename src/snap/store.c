@@ -416,8 +416,8 @@ int store_inode_detach(struct store *s, int64_t id, struct err *err)
 	return db_run(q, err);
 }
 
-static int run_with_id(struct store *s, const char *text, int64_t id,
-		       struct err *err)
+int store_run_with_id(struct store *s, const char *text, int64_t id,
+		      struct err *err)
 {
 	struct sql *q = db_sql(s->db, text, err);
 
@@ -433,7 +433,7 @@ int store_inode_remove(struct store *s, int64_t id, enum fsys_type type,
 	/* Its content is still there, to be copied from until it goes. */
 	int r = type != FSYS_FILE
 			? 0
-			: run_with_id(
+			: store_run_with_id(
 				  s,
 				  "INSERT OR REPLACE INTO relic SELECT d.id, i.id,"
 				  " CASE WHEN x.dest IS NULL THEN i.hash ELSE x.hash END,"
@@ -445,13 +445,16 @@ int store_inode_remove(struct store *s, int64_t id, enum fsys_type type,
 				  id, err);
 
 	if (r == 0)
-		r = run_with_id(s, "DELETE FROM inode WHERE id=?1", id, err);
+		r = store_run_with_id(s, "DELETE FROM inode WHERE id=?1", id,
+				      err);
 	if (r == 0 && type == FSYS_DIR)
-		r = run_with_id(s, "DELETE FROM dir WHERE inode=?1", id, err);
+		r = store_run_with_id(s, "DELETE FROM dir WHERE inode=?1", id,
+				      err);
 	if (r == 0)
-		r = run_with_id(s,
-				"DELETE FROM dest_inode WHERE inode=?1 AND"
-				" dest IN (SELECT id FROM dest)",
-				id, err);
+		r = store_run_with_id(
+			s,
+			"DELETE FROM dest_inode WHERE inode=?1 AND"
+			" dest IN (SELECT id FROM dest)",
+			id, err);
 	return r;
 }

@@ -16,4 +16,8 @@ struct store {
 
 int store_load_dests(struct store *s, struct err *err);
 
+/* A statement whose only parameter is an id. */
+int store_run_with_id(struct store *s, const char *text, int64_t id,
+		      struct err *err);
+
 #endif

@@ -9,16 +9,6 @@
 
 enum { CLOSED, PARTLY }; /* CLOSED: nothing could, and so nothing below it */
 
-static int run(struct store *s, const char *text, int64_t id, struct err *err)
-{
-	struct sql *q = db_sql(s->db, text, err);
-
-	if (!q)
-		return err->code;
-	db_int(q, 1, id);
-	return db_run(q, err);
-}
-
 /* 1: there is such a row. */
 static int ask(struct store *s, const char *text, int64_t dir, struct err *err)
 {
@@ -80,18 +70,20 @@ int store_print_set(struct store *s, int64_t dir, const struct hash *print,
 
 int store_print_drop(struct store *s, int64_t dir, struct err *err)
 {
-	return run(s,
-		   "INSERT INTO dir VALUES(?1, NULL) ON CONFLICT(inode) DO"
-		   " UPDATE SET print=NULL WHERE length(print)>1",
-		   dir, err);
+	return store_run_with_id(
+		s,
+		"INSERT INTO dir VALUES(?1, NULL) ON CONFLICT(inode) DO"
+		" UPDATE SET print=NULL WHERE length(print)>1",
+		dir, err);
 }
 
 int store_print_spoil(struct store *s, int64_t inode, struct err *err)
 {
-	return run(s,
-		   "UPDATE dir SET print=NULL WHERE length(print)>1 AND"
-		   " inode IN (SELECT parent FROM name WHERE inode=?1)",
-		   inode, err);
+	return store_run_with_id(
+		s,
+		"UPDATE dir SET print=NULL WHERE length(print)>1 AND"
+		" inode IN (SELECT parent FROM name WHERE inode=?1)",
+		inode, err);
 }
 
 int store_unseen_set(struct store *s, int64_t dir, bool closed, struct err *err)
