@@ -72,7 +72,7 @@ $(BUILD)/%.o: %.c Makefile
 CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 # Peers that break the protocol: they speak it with our own encoders.
-PEERS = $(addprefix $(BUILD)/tests/,hostile race badhelper)
+PEERS = $(addprefix $(BUILD)/tests/,hostile race badhelper order)
 TOOLS = $(filter-out $(PEERS),$(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/tool/*.c tests/model/*.c))))
 PRELOADS = $(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 TEST_CC = $(CC) $(CPPFLAGS) -D_GNU_SOURCE -std=c11 $(CFLAGS) -Wall -Wextra -Wno-format-truncation -Wno-unused-result$(if $(findstring clang,$(CC)), -Wno-unknown-warning-option) $(HARDEN)

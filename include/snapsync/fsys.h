@@ -116,6 +116,8 @@ int fsys_truncate(int fd, uint64_t size, struct err *err);
 /* Up to len bytes from one file to another, at these offsets; shares them
  * where the file system can.  How many, 0 at the end of `from`. */
 ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
+/* Can it share the blocks of this file's file system? */
+bool fsys_shares(int fd);
 /* The next stretch of data at or behind `from`, up to size; what is before it is
  * a hole.  *start == size: there is none. */
 int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start, uint64_t *end, struct err *err);
@@ -153,6 +155,9 @@ int fsys_fchmod(int fd, unsigned mode, struct err *err);
 int fsys_chown(int dirfd, const char *name, uint32_t uid, uint32_t gid, struct err *err);
 int fsys_set_mtime(int dirfd, const char *name, struct fsys_time mtime, struct err *err);
 int fsys_fset_mtime(int fd, struct fsys_time mtime, struct err *err);
+/* What is made in this directory gets rights from it that POSIX.1 does not know (an
+ * access list); true if that cannot be told. */
+bool fsys_hands_down(int dirfd);
 int fsys_mkdir_p(const char *path, unsigned mode, struct err *err);
 
 /* An exclusive advisory lock on an open file: 1 held, 0 somebody else holds

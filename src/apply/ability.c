@@ -1,7 +1,7 @@
 /*
  * What the file system of the destination cannot store, found out by trying it
  * in tmp/ at the beginning of a session: permission bits, owners, times to the
- * nanosecond, and names that differ only in case.  Where those are one, every
+ * nanosecond, blocks that files share, and names that differ only in case.  Where those are one, every
  * name counts only as it is spelled in its directory: else the second one would
  * take the place of the first, and a delete of one remove the other.
  */
@@ -61,6 +61,7 @@ static void try_it(struct apply *a, int fd, struct err *ignored)
 {
 	struct fsys_stat st;
 
+	a->shares = fsys_shares(fd);
 	a->no_modes = !keeps_mode(fd, 0640) || !keeps_mode(fd, 0751);
 	a->no_owners = geteuid() == 0 && !keeps_owner(a->tmp_fd, PROBE, fd);
 	if (fsys_fset_mtime(fd, odd_time, ignored) == 0 &&

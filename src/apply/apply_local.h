@@ -4,6 +4,8 @@
  *   open.c      the destination: path, lock, files of ours
  *   confine.c   paths, component by component
  *   stage.c     content and special files in tmp/
+ *   berth.c     where that lies, and its sync
+ *   fresh.c     directories of the batch, staged with what comes into them
  *   keyed.c     long files there, which outlive a session
  *   commit.c    operations noted, and the course of a commit
  *   commit_thread.c  the same in a thread    pulse.c  life is shown meanwhile
@@ -36,10 +38,13 @@
 #define APPLY_CACHE 16		   /* directory descriptors kept */
 #define APPLY_FEW 8		   /* synced one by one */
 #define COPY_BYTES (256u << 10)	   /* read back at a time */
-#define TMP_DIRS 8u		   /* tmp, tmp1 ... for staged content */
-#define TMP_RUN 1024u		   /* stages in a row in one of them */
-#define STAGE_NAME 48u		   /* room for a name in tmp/ */
-#define APPLY_WIDENED 256u	   /* directories given access to at a time */
+#define PENDING_BYTES                                                          \
+	(256u << 10)  /* content that waits in memory for its name */
+#define TMP_DIRS 8u   /* tmp, tmp1 ... for staged content */
+#define TMP_RUN 1024u /* stages in a row in one of them */
+#define STAGE_NODE (UINT64_C(1) << 63) /* number of what is no content */
+#define STAGE_NAME 48u		       /* room for a name in tmp/ */
+#define APPLY_WIDENED 256u /* directories given access to at a time */
 
 /* A directory kept open, by area and path. */
 struct cached_dir {
@@ -132,11 +137,14 @@ struct apply {
 	uint64_t current; /* stage being filled, or 0 */
 	uint64_t keyed;	  /* ... with a key, which may be another one */
 	struct hash_state *keyed_hash;
+	uint64_t pending; /* stage whose content is in memory only, or 0 */
+	struct buf pending_bytes;
+	bool shares; /* a copy can share its blocks with what it is made of */
 	/* what a new file in tmp/ is like */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_known;
-	unsigned tmp_mode;	   /* made with this one; */
-	unsigned tmp_mode_tried;   /* this one was seen to come out right */
+	unsigned tmp_mode;	   /* made with this one */
+	unsigned char tried[512];  /* modes that were seen to come out right */
 	struct accounts *accounts; /* NULL: owners are of no interest */
 	struct map owners;	   /* group << 32 | id -> uint32_t local id */
 	/* the open batch */
@@ -149,6 +157,14 @@ struct apply {
 	uint64_t staged_bytes; /* of their content */
 	struct map changing;   /* names that it changes: see changing.c */
 	bool changing_all;     /* ... which are not all known */
+	struct map fresh;      /* path -> struct fresh: directories it makes */
+	uint64_t fresh_last;   /* number of the last one, of the session */
+	uint64_t fresh_floor;  /* up to this one they are closed */
+	int fresh_fd;	       /* of fresh_at, open; or -1 */
+	uint64_t fresh_at;
+	bool fresh_tried, fresh_usable;
+	uint32_t fresh_made;	  /* there in tmp/ */
+	struct map fresh_settled; /* numbers of those that have their place */
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
@@ -166,10 +182,19 @@ struct apply {
 /* One noted operation, as it lies in `ops` and in the redo log. */
 struct noted {
 	struct msg_op op;
-	uint64_t tmp;	       /* number in tmp/, of what is created */
-	int code;	       /* known to fail (staging), or 0 */
-	uint64_t dev, ino;     /* identity of the subject, 0: unknown */
+	uint64_t tmp;	   /* number in tmp/, of what is created; see berth */
+	int code;	   /* known to fail (staging), or 0 */
+	uint64_t dev, ino; /* identity of the subject, 0: unknown */
 	unsigned subject_type; /* enum fsys_type of it, or NOTED_MADE */
+};
+
+/* Where something is staged: under its number in tmp/, or under its own name in the
+ * directory there that stands for its parent (fresh.c), whose number it has then. */
+struct berth {
+	int fd;
+	bool mine; /* to be closed */
+	char name[PATH_NAME_MAX + 1];
+	uint64_t tmp;
 };
 
 /* open.c */
@@ -215,17 +240,12 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err);
 int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err);
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err);
 int stage_drop(struct apply *a, uint64_t id, struct err *err);
-/* The staged file gets its metadata; returns an enum err_code (>0) on failure. */
-int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
+/* PLACE: the staged file gets its metadata; *tmp is where it lies. */
+int stage_finish(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 		 struct err *err);
 /* Make a symbolic link or node in tmp. */
 int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 		  struct err *err);
-void stage_name(uint64_t tmp, char out[32]);
-/* The directory it lies in.  Not the same one for all, or the thread that names
- * the files of a batch and the one that stages the next wait for each other. */
-int tmp_of(const struct apply *a, uint64_t tmp);
-int stage_sync(struct apply *a, struct err *err);
 /* Forget what belonged to a batch that is over. */
 int stage_sweep(struct apply *a, uint64_t batch, struct err *err);
 void stage_release(struct apply *a);
@@ -235,6 +255,18 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 		 const char *text);
 /* a->copy_bytes has COPY_BYTES. */
 int copy_room(struct apply *a, struct err *err);
+
+/* berth.c */
+void stage_name(uint64_t tmp, char out[32]);
+/* The directory it lies in.  Not the same one for all, or the thread that names
+ * the files of a batch and the one that stages the next wait for each other. */
+int tmp_of(const struct apply *a, uint64_t tmp);
+/* Where what the operation creates was staged; berth_leave ends it. */
+int berth_of(const struct apply *a, uint64_t tmp, struct view path,
+	     struct berth *b, struct err *err);
+void berth_leave(struct berth *b);
+/* All that the batch has staged, and the names there. */
+int berth_sync(struct apply *a, struct err *err);
 
 /* keyed.c */
 /* Its name in tmp/: under its key until it is complete, then its number. */
@@ -285,6 +317,28 @@ int commit_wait_for(struct apply *a, const struct msg_path *p, struct err *err);
 void commit_release(struct apply *a);
 /* Execute what the redo log still has to do. */
 int commit_replay(struct apply *a, struct err *err);
+
+/* fresh.c */
+/* Is this the number of such a directory (or of what lies in it)? */
+bool fresh_is(uint64_t tmp);
+void fresh_name(uint64_t tmp, char out[32]);
+/* Of each operation that stages nothing, when it is noted: the number of a MKDIR's
+ * directory, or 0. */
+uint64_t fresh_note(struct apply *a, const struct msg_op *op);
+/* May what gets this path be staged in a directory of the batch?  Where. */
+bool fresh_berth(struct apply *a, const struct msg_path *p, struct berth *b);
+/* Something else comes to this path: what comes there later is not staged so. */
+void fresh_taken(struct apply *a, const struct msg_path *p);
+/* The batch is handed over: the next one has none yet. */
+void fresh_next(struct apply *a);
+void fresh_init(struct apply *a);
+void fresh_release(struct apply *a);
+/* MKDIR: 1 it has its place, with all that is in it; 0 make it. */
+int fresh_settle(struct apply *a, const struct noted *n, int parent,
+		 const char *name);
+bool fresh_has_settled(const struct apply *a, uint64_t tmp);
+/* Such a directory is nobody's any more. */
+void fresh_remove(int dirfd, const char *name);
 
 /* changing.c */
 void changing_note(struct apply *a, const struct msg_op *op);

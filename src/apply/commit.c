@@ -30,6 +30,7 @@ int commit_begin(struct apply *a, uint64_t batch, struct err *err)
 	buf_clear(&a->ops);
 	map_clear(&a->reasons);
 	changing_clear(a);
+	fresh_next(a);
 	a->state = MSG_S_BATCH;
 	return 0;
 }
@@ -46,10 +47,11 @@ int commit_note(struct apply *a, const struct msg_op *op, struct err *err)
 	if (a->op_count >= MSG_OPS_MAX)
 		return err_set(err, ERR_PROTOCOL, "too many operations");
 	if (op->type == MSG_PLACE) {
-		n.tmp = op->stage;
-		r = stage_finish(a, op->stage, meta, err);
+		r = stage_finish(a, &n.op, &n.tmp, err);
 	} else if (op->type == MSG_SYMLINK || op->type == MSG_NODE) {
 		r = stage_special(a, &n.op, &n.tmp, err);
+	} else {
+		n.tmp = fresh_note(a, op);
 	}
 	if (r < 0 &&
 	    (err_class(r) == ERR_CLASS_DROP || err_class(r) == ERR_CLASS_FATAL))
@@ -129,18 +131,35 @@ static void drop_failed(struct apply *a)
 	struct view v = view_of(a->ops.data, a->ops.len);
 	uint32_t index = 0, next = view_u32(&failures);
 	struct err ignored;
+	struct berth b;
 	struct noted n;
-	char name[32];
 
 	while (!failures.bad && redo_get(&v, &n, &ignored) == 0) {
 		if (index++ != next)
 			continue;
-		if (n.tmp) {
-			stage_name(n.tmp, name);
-			fsys_unlink(tmp_of(a, n.tmp), name, &ignored);
-		}
+		if (n.tmp && !fresh_is(n.tmp) &&
+		    berth_of(a, n.tmp, n.op.path.path, &b, &ignored) == 0)
+			fsys_unlink(b.fd, b.name, &ignored);
 		view_bytes(&failures, 8); /* its code and errno */
 		next = view_u32(&failures);
+	}
+}
+
+/* The same for directories that did not get their place as they were. */
+static void drop_unsettled(struct apply *a)
+{
+	struct view v = view_of(a->ops.data, a->ops.len);
+	struct err ignored;
+	struct noted n;
+	char name[32];
+
+	while (a->fresh_settled.count < a->fresh_made && v.len > 0 &&
+	       redo_get(&v, &n, &ignored) == 0) {
+		if (n.op.type != MSG_MKDIR || !fresh_is(n.tmp) ||
+		    fresh_has_settled(a, n.tmp))
+			continue;
+		fresh_name(n.tmp, name);
+		fresh_remove(a->tmp_fd, name);
 	}
 }
 
@@ -159,8 +178,10 @@ static int finish(struct apply *a, const struct origin *from, bool replay,
 	}
 	if (r == 0)
 		r = position_write(a, from, a->batch, err);
-	if (r == 0)
+	if (r == 0) {
 		drop_failed(a);
+		drop_unsettled(a);
+	}
 	touched_clear(a);
 	return r;
 }
@@ -196,7 +217,7 @@ int commit_course(struct apply *a, struct err *err)
 	 * before or by somebody else. */
 	confine_forget(a);
 	memcpy(from.pair, a->hello.pair, sizeof(from.pair));
-	r = stage_sync(a, err);
+	r = berth_sync(a, err);
 	if (r == 0)
 		r = identity_fill(a, err);
 	if (r == 0)

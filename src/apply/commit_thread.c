@@ -67,6 +67,7 @@ static struct closing *closing_of(struct apply *a, struct err *err)
 	map_init(&own->stages, sizeof(struct stage));
 	map_init(&own->reasons, sizeof(struct reason));
 	map_init(&own->changing, 1);
+	fresh_init(own);
 	confine_init(own);
 	a->closing = c;
 	return c;
@@ -96,6 +97,9 @@ static void hand_over(struct apply *a, struct apply *own)
 	own->op_count = a->op_count;
 	own->unsynced = a->unsynced;
 	own->batch = a->batch;
+	fresh_next(own);
+	own->fresh_made = a->fresh_made;
+	fresh_next(a);
 	a->ops = ops;
 	a->reasons = reasons;
 	a->changing = changing;
@@ -211,6 +215,7 @@ void commit_release(struct apply *a)
 	map_release(&c->own.stages);
 	map_release(&c->own.reasons);
 	map_release(&c->own.changing);
+	fresh_release(&c->own);
 	buf_release(&c->own.out);
 	buf_release(&c->own.ops);
 	buf_release(&c->own.position.failures);

@@ -69,24 +69,40 @@ static int make_room(struct apply *a, const struct spot *s, struct err *err)
 	return r;
 }
 
+/* Where what is placed was staged: 1 it is there, 0 it has its name already. */
+static int find_staged(struct apply *a, const struct noted *n, bool replay,
+		       struct berth *b, struct err *err)
+{
+	struct fsys_stat st;
+	int r;
+
+	if (fresh_is(n->tmp) && !replay && fresh_has_settled(a, n->tmp))
+		return 0;
+	r = berth_of(a, n->tmp, n->op.path.path, b, err);
+	if (r == 0 && (replay || b->mine))
+		r = fsys_stat(b->fd, b->name, &st, err);
+	if (r < 0 && err->sys == ENOENT && !fresh_is(n->tmp)) {
+		/* A helper of an earlier version had all of it there. */
+		b->fd = a->tmp_fd;
+		r = fsys_stat(b->fd, b->name, &st, err);
+	}
+	if (r == 0)
+		return 1;
+	if (b->fd >= 0)
+		berth_leave(b);
+	return err->sys == ENOENT ? 0 : r;
+}
+
 static int place(struct apply *a, const struct noted *n, bool replay,
 		 struct err *err)
 {
 	struct fsys_stat st;
+	struct berth b;
 	struct spot s;
-	char tmp[32];
-	int dir = tmp_of(a, n->tmp), r = 0;
+	int r = find_staged(a, n, replay, &b, err);
 
-	stage_name(n->tmp, tmp);
-	if (replay)
-		r = fsys_stat(dir, tmp, &st, err);
-	if (r < 0 && err->sys == ENOENT) {
-		/* A helper of an earlier version had all of it there. */
-		dir = a->tmp_fd;
-		r = fsys_stat(dir, tmp, &st, err);
-	}
-	if (r < 0) /* in a replay it has its name already */
-		return err->sys == ENOENT ? 0 : r;
+	if (r <= 0)
+		return r;
 	r = new_spot_of(a, &n->op.path, &s, err);
 	if (r == 0 && a->backup) {
 		r = look(&s, &st, err);
@@ -94,18 +110,20 @@ static int place(struct apply *a, const struct noted *n, bool replay,
 			r = backup_keep(a, &n->op.path, s.fd, s.name, &st, err);
 	}
 	if (r == 0) {
-		r = fsys_rename(dir, tmp, s.fd, s.name, err);
+		r = fsys_rename(b.fd, b.name, s.fd, s.name, err);
 		if (r < 0 && (err->sys == EISDIR || err->sys == EEXIST ||
 			      err->sys == ENOTEMPTY)) {
 			r = make_room(a, &s, err);
 			if (r == 0)
 				r = spot_of(a, &n->op.path, &s, err);
 			if (r == 0)
-				r = fsys_rename(dir, tmp, s.fd, s.name, err);
+				r = fsys_rename(b.fd, b.name, s.fd, s.name,
+						err);
 		}
 	}
 	if (r == 0)
 		touched_dir(a, s.dir, s.fd);
+	berth_leave(&b);
 	return r;
 }
 
@@ -123,7 +141,8 @@ static int make_dir(struct apply *a, const struct noted *n, bool replay,
 		if (r < 0 || (r > 0 && st.type == FSYS_DIR))
 			return r < 0 ? r : 0;
 	}
-	r = fsys_mkdir(s.fd, s.name, 0700, err);
+	if (!fresh_settle(a, n, s.fd, s.name))
+		r = fsys_mkdir(s.fd, s.name, 0700, err);
 	if (r < 0 && err->sys == EEXIST) {
 		r = look(&s, &st, err);
 		if (r > 0 && st.type == FSYS_DIR)

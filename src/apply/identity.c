@@ -65,34 +65,41 @@ static bool trace_back(const struct trace *t, enum msg_area *area,
 	return true;
 }
 
+/* What lies at `at` now, or was staged for it. */
+static void note_identity(struct apply *a, struct noted *n,
+			  const struct msg_path *at, uint64_t tmp)
+{
+	struct berth b = {.mine = false};
+	struct fsys_stat st;
+	struct err err;
+	int r = tmp ? berth_of(a, tmp, at->path, &b, &err)
+		    : confine_parent(a, at, &b.fd, b.name, NULL, &err);
+
+	if (r < 0)
+		return;
+	if (fsys_stat(b.fd, b.name, &st, &err) == 0) {
+		n->dev = st.dev;
+		n->ino = st.ino;
+		n->subject_type = st.type;
+	}
+	berth_leave(&b);
+}
+
 static void look(struct apply *a, const struct trace *t, struct noted *n)
 {
 	const struct msg_path *from = n->op.type == MSG_REMOVE ? &n->op.path
 							       : &n->op.from;
 	struct msg_path was = *from;
-	char name[PATH_NAME_MAX + 1];
-	struct fsys_stat st;
 	uint64_t tmp = 0;
 	bool made = false;
 	struct err err;
 	struct buf p;
-	int dirfd = -1;
 
 	buf_init(&p, 2 * PATH_BYTES_MAX);
 	if (buf_put(&p, from->path.p, from->path.len, &err) == 0 &&
 	    trace_back(t, &was.area, &p, &tmp, &made, &err)) {
 		was.path = view_of(p.data, p.len);
-		if (tmp) {
-			stage_name(tmp, name);
-			dirfd = tmp_of(a, tmp);
-		}
-		if ((tmp ||
-		     confine_parent(a, &was, &dirfd, name, NULL, &err) == 0) &&
-		    fsys_stat(dirfd, name, &st, &err) == 0) {
-			n->dev = st.dev;
-			n->ino = st.ino;
-			n->subject_type = st.type;
-		}
+		note_identity(a, n, &was, tmp);
 	}
 	if (made)
 		n->subject_type = NOTED_MADE;
@@ -113,7 +120,7 @@ static int remember(struct trace *t, const struct noted *n, struct err *err)
 	l->from_area = n->op.from.area;
 	l->from = n->op.from.path;
 	l->made = n->op.type == MSG_MKDIR;
-	l->tmp = n->tmp;
+	l->tmp = l->made ? 0 : n->tmp;
 	return 0;
 }
 

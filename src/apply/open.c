@@ -258,8 +258,9 @@ static int clean_tmp(struct apply *a, unsigned i, struct err *err)
 	if (r < 0)
 		return r;
 	while ((r = fsys_list_next(l, &name, &ino, &type, err)) > 0)
-		if (!worth_keeping(a->tmp_fds[i], name))
-			fsys_unlink(a->tmp_fds[i], name, err);
+		if (!worth_keeping(a->tmp_fds[i], name) &&
+		    fsys_unlink(a->tmp_fds[i], name, err) < 0)
+			fresh_remove(a->tmp_fds[i], name);
 	fsys_list_close(l);
 	return r;
 }

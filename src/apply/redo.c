@@ -3,14 +3,17 @@
  *
  *     offset  size  field
  *     0       8     "SNPSREDO"
- *     8       4     version, 2; 1 has no tag (it counts as 0)
+ *     8       4     version, 3; 2 has no number with bit 62, and 1 no tag
+ *                   either (it counts as 0)
  *     12      16    pair
  *     28      8     tag of the session
  *     36      8     batch
  *     44      4     number of operations
  *     48      4     length of the operations, n
  *     52      n     operations: u8 type, u32 length, payload as on the wire,
- *                   u64 number in tmp/, u32 code (known to fail, or 0),
+ *                   u64 number in tmp/ (with bit 62: of a directory there,
+ *                   which MKDIR puts in its place, or which holds what has
+ *                   the last name of the path), u32 code (known to fail, or 0),
  *                   u64 device, u64 inode, u8 type of the subject (0 0 0:
  *                   it was not there; 0 0 255: a directory the batch makes)
  *     52+n          u32 length and bytes of --backup-dir, and of --suffix
@@ -108,7 +111,7 @@ int redo_write(struct apply *a, struct err *err)
 	buf_init(&b, REDO_MAX);
 	r = buf_put(&b, magic, sizeof(magic), err);
 	if (r == 0)
-		r = buf_put_u32(&b, 2, err);
+		r = buf_put_u32(&b, 3, err);
 	if (r == 0)
 		r = buf_put(&b, a->hello.pair, sizeof(a->hello.pair), err);
 	if (r == 0)
@@ -158,7 +161,7 @@ static int check(struct apply *a, struct buf *b, struct origin *from,
 	covered = b->len - v.len;
 	h = view_bytes(&v, HASH_SIZE);
 	if (v.bad || memcmp(m, magic, sizeof(magic)) != 0 || version < 1 ||
-	    version > 2)
+	    version > 3)
 		return 0;
 	hash = hash_of(b->data, covered, 0);
 	if (memcmp(hash.b, h, HASH_SIZE) != 0)

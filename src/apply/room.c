@@ -30,15 +30,17 @@ static int give_up(struct apply *a, struct noted *n, uint32_t index,
 {
 	struct reason *why = map_put_u64(&a->reasons, index, NULL, err);
 	struct err ignored;
-	char name[32];
+	struct berth b;
 
 	if (!why)
 		return err->code;
 	snprintf(why->text, sizeof(why->text),
 		 "No space left on device for it and the log of its batch");
 	n->code = ERR_NO_SPACE;
-	stage_name(n->tmp, name);
-	fsys_unlink(tmp_of(a, n->tmp), name, &ignored);
+	if (berth_of(a, n->tmp, n->op.path.path, &b, &ignored) == 0) {
+		fsys_unlink(b.fd, b.name, &ignored);
+		berth_leave(&b);
+	}
 	return 0;
 }
 

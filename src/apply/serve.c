@@ -514,6 +514,8 @@ int apply_serve(struct link *link, const struct apply_options *o,
 	map_init(&a->owners, sizeof(uint32_t));
 	map_init(&a->reasons, sizeof(struct reason));
 	map_init(&a->changing, 1);
+	fresh_init(a);
+	buf_init(&a->pending_bytes, PENDING_BYTES);
 	confine_init(a);
 	a->hash = hash_new();
 	if (!a->hash)

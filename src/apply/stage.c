@@ -15,19 +15,6 @@
 #define COPY_STEP (64u << 20)	 /* copied by one call */
 #define FLUSH_EARLY (128u << 10) /* bytes: worth a write of its own */
 #define FLUSH_STEP (16u << 20)	 /* bytes of a long file, the same */
-#define NODE_BIT (UINT64_C(1) << 63)
-
-void stage_name(uint64_t tmp, char out[32])
-{
-	snprintf(out, 32, "%s%" PRIx64, tmp & NODE_BIT ? "n" : "f",
-		 tmp & ~NODE_BIT);
-}
-
-int tmp_of(const struct apply *a, uint64_t tmp)
-{
-	return tmp & NODE_BIT ? a->tmp_fd
-			      : a->tmp_fds[tmp / TMP_RUN % TMP_DIRS];
-}
 
 /* Where a stage lies until it is complete. */
 static int dir_of_stage(const struct apply *a, const struct stage *s,
@@ -49,31 +36,31 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 
 	s->code = code < 0 ? -code : code;
 	snprintf(s->text, sizeof(s->text), "%.120s", text);
+	if (a->pending == id) { /* there is no file yet */
+		a->pending = 0;
+		return;
+	}
 	fsys_close(s->fd);
 	s->fd = -1;
 	keyed_name(s, id, name);
 	fsys_unlink(dir_of_stage(a, s, id), name, &ignored);
 }
 
-/* The file that is to be filled.  Content is made with the mode that the last
- * one got: mostly that is right, and tried here where it is another one (the
- * directory may have rules of its own). */
-static int make_file(struct apply *a, struct stage *s, uint64_t id,
-		     struct err *err)
+/* The file that is to be filled.  Mostly it gets the mode it is made with:
+ * tried, once for each mode (the directory may have rules of its own). */
+static int make_file(struct apply *a, struct stage *s, int dirfd,
+		     const char *name, unsigned mode, struct err *err)
 {
-	unsigned mode = s->keyed ? 0600 : a->tmp_mode;
 	struct fsys_stat st;
-	char name[STAGE_NAME];
 
-	keyed_name(s, id, name);
 	s->mode = mode;
-	s->fd = fsys_open(dir_of_stage(a, s, id), name,
+	s->fd = fsys_open(dirfd, name,
 			  s->keyed ? FSYS_READ | FSYS_WRITE | FSYS_CREATE
 				   : FSYS_WRITE | FSYS_CREATE | FSYS_EXCL,
 			  mode, err);
 	if (s->fd < 0)
 		return s->fd;
-	if (!s->keyed && a->tmp_known && a->tmp_mode_tried == mode)
+	if (!s->keyed && a->tmp_known && a->tried[mode])
 		return 0;
 	s->mode = UINT32_MAX; /* not known */
 	if (fsys_fstat(s->fd, &st, err) < 0)
@@ -82,9 +69,35 @@ static int make_file(struct apply *a, struct stage *s, uint64_t id,
 	a->tmp_gid = st.gid;
 	a->tmp_known = true;
 	s->mode = st.mode;
-	if (st.mode == mode && !s->keyed)
-		a->tmp_mode_tried = mode;
+	a->tried[mode] = st.mode == mode && !s->keyed;
 	return 0;
+}
+
+/* Before its name is known: content is made with the mode the last one got. */
+static int make_numbered(struct apply *a, struct stage *s, uint64_t id,
+			 struct err *err)
+{
+	char name[STAGE_NAME];
+
+	keyed_name(s, id, name);
+	return make_file(a, s, dir_of_stage(a, s, id), name,
+			 s->keyed ? 0600 : a->tmp_mode, err);
+}
+
+/* What waits in memory goes into a file now. */
+static void let_go(struct apply *a)
+{
+	uint64_t id = a->pending;
+	struct stage *s = map_get_u64(&a->stages, id);
+	struct err why;
+
+	a->pending = 0;
+	if (!s || s->code)
+		return;
+	if (make_numbered(a, s, id, &why) < 0 ||
+	    fsys_pwrite_full(s->fd, a->pending_bytes.data, a->pending_bytes.len,
+			     0, &why) < 0)
+		stage_spoil(a, s, id, why.code, why.msg);
 }
 
 int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
@@ -92,7 +105,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	struct stage *s;
 	int r = 0;
 
-	if (m->id <= a->last_stage || m->id & NODE_BIT || m->size > INT64_MAX ||
+	if (m->id <= a->last_stage || m->id >> 62 || m->size > INT64_MAX ||
 	    (a->current && !m->keyed) ||
 	    (m->keyed && !(a->features & MSG_FEATURE_KEEP)))
 		return err_set(err, ERR_PROTOCOL, "STAGE out of order");
@@ -112,7 +125,14 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 		a->current = m->id;
 		hash_reset(a->hash, a->hello.seed);
 	}
-	r = make_file(a, s, m->id, err);
+	if (!m->keyed && m->size <= PENDING_BYTES) {
+		if (a->pending)
+			let_go(a);
+		a->pending = m->id;
+		buf_clear(&a->pending_bytes);
+		return 0;
+	}
+	r = make_numbered(a, s, m->id, err);
 	if (r < 0)
 		stage_spoil(a, s, m->id, r, err->msg);
 	return m->keyed ? keyed_offer(a, s, m->id, err) : 0;
@@ -155,6 +175,9 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	if (s->code)
 		return 0;
 	hash_update(hash_of_stage(a, s), m->bytes.p, m->bytes.len);
+	if (a->pending == m->id)
+		return buf_put(&a->pending_bytes, m->bytes.p, m->bytes.len,
+			       err);
 	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
 		stage_spoil(a, s, m->id, r, err->msg);
@@ -184,6 +207,10 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 
 	if (r < 0 || s->code)
 		return r;
+	if (a->pending == m->id)
+		let_go(a);
+	if (s->code)
+		return 0;
 	/* What is never written is a hole; its end must be there, though. */
 	r = fsys_truncate(s->fd, s->received, err);
 	if (r < 0) {
@@ -240,13 +267,12 @@ static int copied(struct apply *a, struct stage *s, uint64_t at,
 				 "the destination is not what it was");
 }
 
-static int copy_range(struct apply *a, struct stage *s, uint64_t at,
-		      const struct msg_copy *m, struct err *err)
+/* What is to be copied, open. */
+static int open_copied(struct apply *a, const struct msg_copy *m,
+		       struct err *err)
 {
-	uint64_t done = 0;
 	char name[PATH_NAME_MAX + 1];
 	struct fsys_stat st;
-	ssize_t n = 1;
 	int dirfd, fd, r = confine_parent(a, &m->path, &dirfd, name, NULL, err);
 
 	if (r < 0)
@@ -258,6 +284,48 @@ static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 	if (r == 0 && (st.type != FSYS_FILE || st.size < m->offset + m->length))
 		r = err_set(err, ERR_MISMATCH,
 			    "the destination is not what it was");
+	if (r < 0)
+		fsys_close(fd);
+	return r < 0 ? r : fd;
+}
+
+/* Into memory, where what it belongs to waits. */
+static int copy_pending(struct apply *a, const struct msg_copy *m,
+			struct err *err)
+{
+	struct buf *b = &a->pending_bytes;
+	struct hash hash;
+	ssize_t n = 0;
+	int fd = open_copied(a, m, err);
+
+	if (fd < 0)
+		return fd;
+	if (buf_reserve(b, (size_t)m->length, err) < 0)
+		n = err->code;
+	else
+		n = fsys_pread_full(fd, b->data + b->len, (size_t)m->length,
+				    m->offset, err);
+	fsys_close(fd);
+	if (n < 0)
+		return (int)n;
+	hash = hash_of(b->data + b->len, (size_t)n, a->hello.seed);
+	if ((uint64_t)n != m->length || !hash_equal(&hash, &m->hash))
+		return err_set(err, ERR_MISMATCH,
+			       "the destination is not what it was");
+	hash_update(a->hash, b->data + b->len, (size_t)n);
+	b->len += (size_t)n;
+	return 0;
+}
+
+static int copy_range(struct apply *a, struct stage *s, uint64_t at,
+		      const struct msg_copy *m, struct err *err)
+{
+	uint64_t done = 0;
+	ssize_t n = 1;
+	int r = 0, fd = open_copied(a, m, err);
+
+	if (fd < 0)
+		return fd;
 	while (r == 0 && n > 0 && done < m->length) {
 		uint64_t left = m->length - done;
 
@@ -288,8 +356,13 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 	if (!s)
 		return err_set(err, ERR_PROTOCOL, "COPY without STAGE");
 	a->staged_bytes += m->length;
-	r = copy_range(a, s, at, m, err);
-	if (r == 0)
+	if (a->pending == m->id && a->shares)
+		let_go(a);
+	if (s->code)
+		return 0;
+	r = a->pending == m->id ? copy_pending(a, m, err)
+				: copy_range(a, s, at, m, err);
+	if (r == 0 && s->fd >= 0)
 		flush_early(a, s);
 	if (r == 0)
 		return 0;
@@ -341,16 +414,56 @@ int stage_drop(struct apply *a, uint64_t id, struct err *err)
 	return 0;
 }
 
-int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
-		 struct err *err)
+/* The content that waits in memory, under its own name where that can be. */
+static int give_file(struct apply *a, struct stage *s, const struct msg_op *op,
+		     struct berth *b, struct err *err)
 {
-	struct stage *s = map_get_u64(&a->stages, id);
+	const struct buf *bytes = &a->pending_bytes;
+	unsigned mode = op->meta.mode & 0777u;
+	struct berth own;
+	int r = -1;
+
+	if (fresh_berth(a, &op->path, &own)) {
+		r = make_file(a, s, own.fd, own.name, mode, err);
+		if (r == 0)
+			*b = own;
+	}
+	if (r < 0) {
+		fresh_taken(a, &op->path);
+		r = make_file(a, s, b->fd, b->name, mode, err);
+	}
+	a->pending = 0;
+	return r < 0 || bytes->len == 0 ? r
+					: fsys_pwrite_full(s->fd, bytes->data,
+							   bytes->len, 0, err);
+}
+
+static int finish_file(struct apply *a, struct stage *s,
+		       const struct msg_meta *m, const struct berth *b,
+		       struct err *err)
+{
 	struct fsys_stat now = {
 		.uid = a->tmp_uid, .gid = a->tmp_gid, .mode = UINT32_MAX};
-	bool plain;
-	char name[32];
 	int r;
 
+	if (s->fd < 0 || m->uid != now.uid || m->gid != now.gid)
+		return owner_meta(a, b->fd, b->name, FSYS_FILE, m, &now, err);
+	r = s->mode == m->mode ? 0 : fsys_fchmod(s->fd, m->mode, err);
+	a->tmp_mode = (m->mode & 0777u) | 0600u;
+	return r == 0 || a->no_modes ? fsys_fset_mtime(s->fd, m->mtime, err)
+				     : r;
+}
+
+int stage_finish(struct apply *a, const struct msg_op *op, uint64_t *tmp,
+		 struct err *err)
+{
+	uint64_t id = op->stage;
+	struct stage *s = map_get_u64(&a->stages, id);
+	struct berth b = {.fd = tmp_of(a, id), .tmp = id};
+	struct err ignored;
+	int r = 0;
+
+	*tmp = id;
 	if (!s || a->current == id || a->keyed == id)
 		return err_set(err, ERR_PROTOCOL, "PLACE without content");
 	if (s->code) {
@@ -358,104 +471,69 @@ int stage_finish(struct apply *a, uint64_t id, const struct msg_meta *m,
 		s->code = ERR_VANISHED;
 		return r;
 	}
-	stage_name(id, name);
-	plain = s->fd >= 0 && m->uid == now.uid && m->gid == now.gid;
-	if (plain) {
-		r = s->mode == m->mode ? 0 : fsys_fchmod(s->fd, m->mode, err);
-		a->tmp_mode = (m->mode & 0777u) | 0600u;
-		if (r == 0 || a->no_modes)
-			r = fsys_fset_mtime(s->fd, m->mtime, err);
-	} else {
-		r = owner_meta(a, tmp_of(a, id), name, FSYS_FILE, m, &now, err);
-	}
+	stage_name(id, b.name);
+	if (a->pending == id)
+		r = give_file(a, s, op, &b, err);
+	else
+		fresh_taken(a, &op->path);
+	if (r == 0)
+		r = finish_file(a, s, &op->meta, &b, err);
 	if (r == 0 && s->fd >= 0 && s->size >= FLUSH_EARLY && !a->no_sync)
 		fsys_flush_hint(s->fd);
 	fsys_close(s->fd);
 	s->fd = -1;
+	if (r < 0 && b.tmp != id)
+		fsys_unlink(b.fd, b.name, &ignored);
 	if (r < 0)
 		stage_spoil(a, s, id, r, err->msg);
 	else
 		a->unsynced++;
 	s->placed = a->batch;
+	*tmp = b.tmp;
 	return r;
+}
+
+static int make_special(const struct msg_op *op, const struct berth *b,
+			struct err *err)
+{
+	char target[MSG_LINK_MAX + 1];
+
+	if (op->type != MSG_SYMLINK)
+		return fsys_mknod(b->fd, b->name, op->meta.type, 0600,
+				  op->rdev_major, op->rdev_minor, err);
+	snprintf(target, sizeof(target), "%.*s", (int)op->target.len,
+		 (const char *)op->target.p);
+	return fsys_symlink(target, b->fd, b->name, err);
 }
 
 int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 		  struct err *err)
 {
-	char name[32], target[MSG_LINK_MAX + 1];
+	struct berth b;
 	struct fsys_stat now;
-	int r;
+	bool fresh = fresh_berth(a, &op->path, &b);
+	int r = fresh ? make_special(op, &b, err) : 0;
 
-	*tmp = ++a->node | NODE_BIT;
-	stage_name(*tmp, name);
-	if (op->type == MSG_SYMLINK) {
-		snprintf(target, sizeof(target), "%.*s", (int)op->target.len,
-			 (const char *)op->target.p);
-		r = fsys_symlink(target, a->tmp_fd, name, err);
-		if (r < 0)
-			return err_sys(err, (enum err_code) - r, err->sys,
-				       "a symbolic link cannot be made there");
-	} else {
-		r = fsys_mknod(a->tmp_fd, name, op->meta.type, 0600,
-			       op->rdev_major, op->rdev_minor, err);
+	if (!fresh || r < 0) {
+		fresh_taken(a, &op->path);
+		b.tmp = ++a->node | STAGE_NODE;
+		b.fd = a->tmp_fd;
+		stage_name(b.tmp, b.name);
+		r = make_special(op, &b, err);
 	}
+	*tmp = b.tmp;
+	if (r < 0 && op->type == MSG_SYMLINK)
+		return err_sys(err, (enum err_code) - r, err->sys,
+			       "a symbolic link cannot be made there");
 	if (r == 0)
-		r = fsys_stat(a->tmp_fd, name, &now, err);
+		r = fsys_stat(b.fd, b.name, &now, err);
 	if (r == 0)
-		r = owner_meta(a, a->tmp_fd, name,
+		r = owner_meta(a, b.fd, b.name,
 			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
 						       : op->meta.type,
 			       &op->meta, &now, err);
 	a->unsynced++;
 	return r;
-}
-
-static int sync_one(struct apply *a, uint64_t tmp, struct err *err)
-{
-	char name[32];
-	int fd, r;
-
-	stage_name(tmp, name);
-	fd = fsys_open(tmp_of(a, tmp), name, FSYS_READ, 0, err);
-	/* Without read permission for ourselves: all of it, then. */
-	if (fd < 0 && err->sys == EACCES && fsys_has_sync_fs()) {
-		r = fsys_sync_fs(a->tmp_fd, err);
-		return r < 0 ? r : 0;
-	}
-	if (fd < 0)
-		return err->sys == EACCES ? 0 : fd;
-	r = fsys_sync(fd, err);
-	fsys_close(fd);
-	return r;
-}
-
-/* The staged files of the batch, whose operations lie in a->ops. */
-int stage_sync(struct apply *a, struct err *err)
-{
-	struct view v = view_of(a->ops.data, a->ops.len);
-	struct noted n;
-	int dir = -1, r = 0;
-
-	if (a->no_sync || a->unsynced == 0)
-		return 0;
-	if (a->unsynced > APPLY_FEW && fsys_has_sync_fs()) {
-		r = fsys_sync_fs(a->tmp_fd, err);
-		return r < 0 ? r : 0;
-	}
-	/* The names in tmp/ too: a replay takes one that is missing there for
-	 * one that has its place already. */
-	while (r == 0 && v.len > 0) {
-		r = redo_get(&v, &n, err);
-		if (r < 0 || !n.tmp || n.code)
-			continue;
-		if (n.op.type == MSG_PLACE)
-			r = sync_one(a, n.tmp, err);
-		if (r == 0 && dir >= 0 && dir != tmp_of(a, n.tmp))
-			r = fsys_sync(dir, err);
-		dir = tmp_of(a, n.tmp);
-	}
-	return r < 0 || dir < 0 ? r : fsys_sync(dir, err);
 }
 
 /* After a batch: forget what was placed, dropped or failed. */
@@ -495,6 +573,8 @@ void stage_release(struct apply *a)
 	while ((s = map_next(&a->stages, &at, NULL)))
 		fsys_close(s->fd);
 	map_release(&a->stages);
+	fresh_release(a);
+	buf_release(&a->pending_bytes);
 	free(a->copy_bytes);
 	hash_free(a->copy_hash);
 	hash_free(a->keyed_hash);

@@ -2,11 +2,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fsys_local.h"
@@ -85,6 +88,24 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 		      errno == EOPNOTSUPP || errno == EPERM))
 		return fsys_copy_plain(from, from_at, to, to_at, len, err);
 	return n < 0 ? fsys_fail(err, "copy", NULL) : n;
+}
+
+/* A file is not cloned to itself; one that could be is told so in another way. */
+bool fsys_shares(int fd)
+{
+	return ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL;
+}
+
+/* An O_PATH descriptor has no attributes to be read. */
+bool fsys_hands_down(int dirfd)
+{
+	struct err ignored;
+	int fd = fsys_open_dir(dirfd, ".", true, &ignored);
+	ssize_t n = fd < 0 ? 1
+			   : fgetxattr(fd, "system.posix_acl_default", NULL, 0);
+
+	fsys_close(fd);
+	return n > 0;
 }
 
 /* fchmodat with AT_SYMLINK_NOFOLLOW is not to be had before Linux 6.6, and

@@ -63,6 +63,18 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 	return fsys_copy_plain(from, from_at, to, to_at, len, err);
 }
 
+bool fsys_shares(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+bool fsys_hands_down(int dirfd)
+{
+	(void)dirfd;
+	return false;
+}
+
 /* What can be opened is opened without following and changed by its descriptor.
  * What cannot is changed by name, and never through a symbolic link: a system
  * that does not know how leaves the mode as it is, and says so. */

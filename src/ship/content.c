@@ -180,6 +180,33 @@ static int put_first(struct ship *h, const struct want *w, struct place *home,
 	return r < 0 ? r : h->counts.operations != before;
 }
 
+/* 1: a new directory whose first name comes later, and has it made then: what is
+ * made and filled in one batch gets its place at once (apply/fresh.c). */
+static int can_wait(struct ship *h, const struct want *w, struct err *err)
+{
+	struct place at;
+	struct sql *q;
+	int r;
+
+	if (w->have || w->row.id <= w->at.parent)
+		return 0;
+	r = plan_where(h, w->row.id, FSYS_DIR, &at, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	q = db_sql(store_db(h->s),
+		   "SELECT 1 FROM dest_name d"
+		   " CROSS JOIN name n ON n.parent=d.parent AND n.name=d.name"
+		   " WHERE d.dest=?1 AND d.parent=?2 LIMIT 1",
+		   err);
+	if (!q)
+		return err->code;
+	db_int(q, 1, h->d->id);
+	db_int(q, 2, w->row.id);
+	r = db_step(q, err);
+	db_reset(q);
+	return r;
+}
+
 static int handle_name(struct ship *h, struct want *w, struct err *err)
 {
 	enum fsys_type type;
@@ -195,8 +222,10 @@ static int handle_name(struct ship *h, struct want *w, struct err *err)
 	}
 	if (w->have == w->row.id)
 		return 0;
-	if (w->row.a.type == FSYS_DIR)
-		return place_dir(h, w->row.id, err);
+	if (w->row.a.type == FSYS_DIR) {
+		r = can_wait(h, w, err);
+		return r != 0 ? (r < 0 ? r : 0) : place_dir(h, w->row.id, err);
+	}
 	r = place_dir(h, w->at.parent, err);
 	if (r < 0)
 		return r;
