@@ -1,7 +1,8 @@
 /*
  * What goes out, packed or as it is.  Frames wait in remote.out; whenever the
  * link has taken what it was given, the next block of whole frames is either
- * handed over as it is or becomes one PACK frame.
+ * handed over as it is or becomes one PACK frame: a long one in a thread
+ * (press.c), which has the next one before the link gets this one.
  *
  * auto: small frames (operations, paths, little files) are always packed: they
  * cost far more in being handled than in being packed.  A block of content is
@@ -27,6 +28,7 @@
 #define EARLY_BYTES                                                            \
 	(4u << 20)	/* of content: until then a slow link may look fast */
 #define LEVEL_DEFAULT 3 /* -z */
+#define PRESS_BYTES (32u << 10) /* from here on a thread is worth it */
 
 /* auto's level, by the ns that each byte waits for room on the link: a slower
  * one leaves more time. */
@@ -49,6 +51,9 @@ struct pack {
 	uint64_t content;	 /* bytes of it packed so far */
 	unsigned skip, back_off; /* blocks */
 	uint64_t in, out;	 /* bytes packed so far, and into what */
+	struct press *press;	 /* NULL: no thread */
+	bool pressed;		 /* there is one, or can be none */
+	bool small;		 /* the block that the thread has */
 };
 
 int pack_new(struct pack **out, struct err *err)
@@ -67,8 +72,10 @@ void pack_set_mode(struct pack *p, int mode)
 
 void pack_free(struct pack *p)
 {
-	if (p)
+	if (p) {
+		press_free(p->press);
 		codec_free(p->codec);
+	}
 	free(p);
 }
 
@@ -162,12 +169,40 @@ static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames)
 	return len;
 }
 
+/* A block of `in` bytes has become `out`. */
+static void count(struct pack *p, size_t in, size_t out, int64_t ns, bool small)
+{
+	p->in += in;
+	p->out += out;
+	if (small)
+		return;
+	meter_add(&p->packing, ns, in);
+	meter_add(&p->left, (int64_t)out, in);
+	p->content += in;
+	judge(p);
+}
+
+static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
+		     bool small, struct buf *wire, struct err *err)
+{
+	struct frame_mark mark = {0};
+	int64_t start = clock_mono();
+	size_t before;
+	int r = frame_begin(wire, MSG_PACK, 0, &mark, err);
+
+	before = wire->len;
+	if (r == 0)
+		r = codec_pack(p->codec, bytes, len, wire, err);
+	if (r < 0)
+		return r;
+	count(p, len, wire->len - before, clock_mono() - start, small);
+	return frame_end(wire, &mark, err);
+}
+
 int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	      struct buf *wire, struct err *err)
 {
-	struct frame_mark mark = {0};
-	size_t frames, before;
-	int64_t start;
+	size_t frames;
 	bool small;
 	int r;
 
@@ -183,23 +218,48 @@ int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 		*len = block(from, at, MSG_DATA_MAX, &frames);
 		return 0;
 	}
-	start = clock_mono();
 	r = ready(p, err);
-	if (r == 0)
-		r = frame_begin(wire, MSG_PACK, 0, &mark, err);
-	before = wire->len;
-	if (r == 0)
-		r = codec_pack(p->codec, from->data + at, *len, wire, err);
 	if (r < 0)
 		return r;
-	p->in += *len;
-	p->out += wire->len - before;
-	if (!small) {
-		meter_add(&p->packing, clock_mono() - start, *len);
-		meter_add(&p->left, (int64_t)(wire->len - before), *len);
-		p->content += *len;
-		judge(p);
+	if (*len >= PRESS_BYTES && !p->pressed) {
+		p->press = press_new();
+		p->pressed = true;
 	}
+	if (*len < PRESS_BYTES || !p->press) {
+		r = pack_here(p, from->data + at, *len, small, wire, err);
+	} else {
+		p->small = small;
+		r = press_begin(p->press, p->codec, from->data + at, *len, err);
+	}
+	return r < 0 ? r : 1;
+}
+
+size_t pack_holds(const struct pack *p)
+{
+	return press_holds(p->press);
+}
+
+void pack_wait(struct pack *p)
+{
+	press_wait(p->press);
+}
+
+int pack_take(struct pack *p, struct buf *wire, struct err *err)
+{
+	size_t in = press_holds(p->press);
+	struct frame_mark mark = {0};
+	const struct buf *out;
+	int64_t ns;
+	int r = press_take(p->press, &out, &ns, err);
+
+	if (r <= 0)
+		return r;
+	r = frame_begin(wire, MSG_PACK, 0, &mark, err);
+	if (r == 0)
+		r = buf_put(wire, out->data, out->len, err);
+	if (r < 0)
+		return r;
+	count(p, in, out->len, ns, p->small);
 	r = frame_end(wire, &mark, err);
 	return r < 0 ? r : 1;
 }

@@ -261,14 +261,34 @@ static int write_some(struct remote *r, const struct buf *b, size_t *at,
 
 size_t remote_waiting(const struct remote *r)
 {
-	return r->wire.len - r->wire_at + r->out.len - r->out_at;
+	return r->wire.len - r->wire_at + pack_holds(r->pack) + r->out.len -
+	       r->out_at;
+}
+
+/* The next block, behind what is on its way. */
+static int next_block(struct remote *r, struct err *err)
+{
+	size_t len;
+	int e = pack_next(r->pack, &r->out, r->out_at, &len, &r->wire, err);
+
+	if (e > 0)
+		r->out_at += len;
+	r->plain_to = r->out_at + (e == 0 ? len : 0);
+	return e < 0 ? e : 1;
+}
+
+/* What was packed meanwhile: 1 it is in wire, and the next block is at hand. */
+static int take_packed(struct remote *r, struct err *err)
+{
+	int e = pack_take(r->pack, &r->wire, err);
+
+	return e > 0 && r->out_at < r->out.len ? next_block(r, err) : e;
 }
 
 /* Hand the link as much of what is waiting as it takes.  Between frames only:
  * whole ones are packed. */
 int remote_push(struct remote *r, struct err *err)
 {
-	size_t len;
 	int e = 1;
 
 	while (e > 0 && remote_waiting(r) > 0) {
@@ -281,12 +301,8 @@ int remote_push(struct remote *r, struct err *err)
 		} else {
 			buf_clear(&r->wire);
 			r->wire_at = 0;
-			e = pack_next(r->pack, &r->out, r->out_at, &len,
-				      &r->wire, err);
-			if (e > 0)
-				r->out_at += len;
-			r->plain_to = r->out_at + (e == 0 ? len : 0);
-			e = e < 0 ? e : 1;
+			e = pack_holds(r->pack) ? take_packed(r, err)
+						: next_block(r, err);
 		}
 	}
 	if (r->out_at == r->out.len) {
@@ -363,6 +379,11 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 		want |= LINK_WRITE;
 	else if (remote_waiting(r) && wait_ms > PACE_MS)
 		wait_ms = PACE_MS;
+	/* It is not the link that is waited for. */
+	if (wait_ms && pack_holds(r->pack) && r->wire_at == r->wire.len) {
+		pack_wait(r->pack);
+		return remote_push(r, err);
+	}
 	start = clock_mono();
 	e = link_wait(r->link, want, wait_ms, err);
 	r->listened = clock_mono();
@@ -413,7 +434,7 @@ int remote_open(struct link *link, const struct msg_hello *hello,
 	r->heard = r->asked = r->listened = r->paced = clock_mono();
 	buf_init(&r->in, IN_BYTES);
 	buf_init(&r->out, OUT_BYTES);
-	buf_init(&r->wire, MSG_PAYLOAD_MAX + FRAME_HEADER);
+	buf_init(&r->wire, 2 * (MSG_PAYLOAD_MAX + FRAME_HEADER));
 	buf_init(&r->welcome_bytes, MSG_PAYLOAD_MAX);
 	e = pack_new(&r->pack, err);
 	if (e == 0)

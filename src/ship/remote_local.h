@@ -1,9 +1,10 @@
 /* What the files of the helper as a sink share: remote.c (session, frames in,
- * waiting), remote_sink.c (frames out), remote_ask.c (questions) and pack.c (how
- * frames go). */
+ * waiting), remote_sink.c (frames out), remote_ask.c (questions), pack.c (how
+ * frames go) and press.c (a thread for that). */
 #ifndef SNAPSYNC_REMOTE_LOCAL_H
 #define SNAPSYNC_REMOTE_LOCAL_H
 
+#include "snapsync/codec.h"
 #include "snapsync/frame.h"
 #include "snapsync/remote.h"
 
@@ -62,13 +63,34 @@ int pack_new(struct pack **out, struct err *err);
 void pack_set_mode(struct pack *p, int mode);
 void pack_free(struct pack *p);
 /* The next block of the frames that lie in `from` at `at`: *len bytes of them.
- * 1 packed, as a frame appended to wire; 0 they shall go as they are. */
+ * 1 packed, as a frame appended to wire, or being packed (pack_holds); 0 they shall
+ * go as they are. */
 int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	      struct buf *wire, struct err *err);
+/* Bytes that are being packed, or wait to be taken; then there is no next block. */
+size_t pack_holds(const struct pack *p);
+/* 1 they are a frame, appended to wire; 0 not yet. */
+int pack_take(struct pack *p, struct buf *wire, struct err *err);
+/* Until they can be taken. */
+void pack_wait(struct pack *p);
 /* What the link took, in which time; how long it had no room. */
 void pack_wrote(struct pack *p, int64_t ns, size_t bytes);
 void pack_waited(struct pack *p, int64_t ns);
 void pack_counts(const struct pack *p, uint64_t *in, uint64_t *out);
+
+/* press.c */
+/* NULL where there can be no thread. */
+struct press *press_new(void);
+void press_free(struct press *p);
+/* The next block, of MSG_PACK_MAX bytes at most, while press_holds is 0. */
+int press_begin(struct press *p, struct codec *codec, const void *bytes,
+		size_t len, struct err *err);
+/* Bytes of the block that was not taken back yet. */
+size_t press_holds(const struct press *p);
+void press_wait(struct press *p);
+/* 1 it is packed: *out, lent until the next one begins, in *ns; 0 not yet. */
+int press_take(struct press *p, const struct buf **out, int64_t *ns,
+	       struct err *err);
 
 /* remote_sink.c */
 extern const struct sink_ops remote_sink_ops;
