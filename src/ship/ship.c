@@ -291,7 +291,7 @@ static int campaign(struct ship *h, struct err *err)
 	map_clear(&h->removed);
 	copy_forget(h);
 	h->restless = 0;
-	h->surprised = false;
+	h->surprised = h->no_room = false;
 	h->failed_before = h->counts.failed;
 	if (h->reading)
 		h->reading->wanted = false;
@@ -363,7 +363,7 @@ int ship_run(struct ship *h, struct err *err)
 {
 	struct err ignored;
 	uint64_t failures = 0;
-	bool looked = false;
+	bool looked = false, made_room = false;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
 	/* What could not be looked at before? */
@@ -377,6 +377,7 @@ int ship_run(struct ship *h, struct err *err)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		uint64_t before = h->counts.failed;
+		uint64_t deletes = h->counts.deletes;
 
 		r = campaign(h, err);
 		if (r < 0 || h->o.dry || !h->remote)
@@ -387,6 +388,13 @@ int ship_run(struct ship *h, struct err *err)
 				 "the destination was changed by somebody "
 				 "else: sending again what was to be copied");
 			h->needs = false;
+			continue;
+		}
+		if (h->no_room && h->counts.deletes > deletes && !made_room) {
+			log_line(h->o.log, LOG_WARN,
+				 "what was deleted has made room: sending "
+				 "again what had none");
+			made_room = true;
 			continue;
 		}
 		if (h->bad_count) {
