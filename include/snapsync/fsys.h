@@ -155,9 +155,9 @@ int fsys_fchmod(int fd, unsigned mode, struct err *err);
 int fsys_chown(int dirfd, const char *name, uint32_t uid, uint32_t gid, struct err *err);
 int fsys_set_mtime(int dirfd, const char *name, struct fsys_time mtime, struct err *err);
 int fsys_fset_mtime(int fd, struct fsys_time mtime, struct err *err);
-/* What is made in this directory gets rights from it that POSIX.1 does not know (an
- * access list); true if that cannot be told. */
-bool fsys_hands_down(int dirfd);
+/* A print of what a directory hands down to those made in it and POSIX.1 does not
+ * know: access lists, flags, labels.  Equal ones: the same. */
+int fsys_heritage(int dirfd, uint64_t *print, struct err *err);
 int fsys_mkdir_p(const char *path, unsigned mode, struct err *err);
 
 /* An exclusive advisory lock on an open file: 1 held, 0 somebody else holds

@@ -162,9 +162,10 @@ struct apply {
 	uint64_t fresh_floor;  /* up to this one they are closed */
 	int fresh_fd;	       /* of fresh_at, open; or -1 */
 	uint64_t fresh_at;
-	bool fresh_tried, fresh_usable;
-	uint32_t fresh_made;	  /* there in tmp/ */
-	struct map fresh_settled; /* numbers of those that have their place */
+	uint64_t fresh_print;	  /* what tmp/ hands down */
+	bool fresh_printed;	  /* ... is known */
+	struct map fresh_made;	  /* numbers of those that are in tmp/, */
+	struct map fresh_settled; /* and from there in their place */
 	/* execution */
 	int touched[APPLY_FEW];
 	size_t touched_count;
@@ -335,8 +336,10 @@ void fresh_init(struct apply *a);
 void fresh_release(struct apply *a);
 /* MKDIR: 1 it has its place, with all that is in it; 0 make it. */
 int fresh_settle(struct apply *a, const struct noted *n, int parent,
-		 const char *name);
+		 const char *name, bool replay);
 bool fresh_has_settled(const struct apply *a, uint64_t tmp);
+/* Is it in tmp/ for this batch? */
+bool fresh_was_made(const struct apply *a, uint64_t tmp);
 /* Such a directory is nobody's any more. */
 void fresh_remove(int dirfd, const char *name);
 

@@ -153,9 +153,9 @@ static void drop_unsettled(struct apply *a)
 	struct noted n;
 	char name[32];
 
-	while (a->fresh_settled.count < a->fresh_made && v.len > 0 &&
+	while (a->fresh_made.count && v.len > 0 &&
 	       redo_get(&v, &n, &ignored) == 0) {
-		if (n.op.type != MSG_MKDIR || !fresh_is(n.tmp) ||
+		if (n.op.type != MSG_MKDIR || !fresh_was_made(a, n.tmp) ||
 		    fresh_has_settled(a, n.tmp))
 			continue;
 		fresh_name(n.tmp, name);

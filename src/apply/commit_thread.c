@@ -89,6 +89,7 @@ static void hand_over(struct apply *a, struct apply *own)
 {
 	struct buf ops = own->ops;
 	struct map reasons = own->reasons, changing = own->changing;
+	struct map made = own->fresh_made;
 
 	own->ops = a->ops;
 	own->reasons = a->reasons;
@@ -99,6 +100,7 @@ static void hand_over(struct apply *a, struct apply *own)
 	own->batch = a->batch;
 	fresh_next(own);
 	own->fresh_made = a->fresh_made;
+	a->fresh_made = made;
 	fresh_next(a);
 	a->ops = ops;
 	a->reasons = reasons;

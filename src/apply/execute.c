@@ -76,12 +76,12 @@ static int find_staged(struct apply *a, const struct noted *n, bool replay,
 	struct fsys_stat st;
 	int r;
 
-	if (fresh_is(n->tmp) && !replay && fresh_has_settled(a, n->tmp))
+	if (fresh_is(n->tmp) && fresh_has_settled(a, n->tmp))
 		return 0;
 	r = berth_of(a, n->tmp, n->op.path.path, b, err);
-	if (r == 0 && (replay || b->mine))
+	if (r == 0 && replay)
 		r = fsys_stat(b->fd, b->name, &st, err);
-	if (r < 0 && err->sys == ENOENT && !fresh_is(n->tmp)) {
+	if (r < 0 && replay && err->sys == ENOENT && !fresh_is(n->tmp)) {
 		/* A helper of an earlier version had all of it there. */
 		b->fd = a->tmp_fd;
 		r = fsys_stat(b->fd, b->name, &st, err);
@@ -90,7 +90,7 @@ static int find_staged(struct apply *a, const struct noted *n, bool replay,
 		return 1;
 	if (b->fd >= 0)
 		berth_leave(b);
-	return err->sys == ENOENT ? 0 : r;
+	return replay && err->sys == ENOENT ? 0 : r;
 }
 
 static int place(struct apply *a, const struct noted *n, bool replay,
@@ -141,7 +141,7 @@ static int make_dir(struct apply *a, const struct noted *n, bool replay,
 		if (r < 0 || (r > 0 && st.type == FSYS_DIR))
 			return r < 0 ? r : 0;
 	}
-	if (!fresh_settle(a, n, s.fd, s.name))
+	if (!fresh_settle(a, n, s.fd, s.name, replay))
 		r = fsys_mkdir(s.fd, s.name, 0700, err);
 	if (r < 0 && err->sys == EEXIST) {
 		r = look(&s, &st, err);

@@ -21,10 +21,11 @@
 
 #define FRESH_BIT (UINT64_C(1) << 62)
 #define SET_GID 02000u
+#define NOT_MOVED 1u /* in fresh_settled: it was about to be */
+#define REMOVE_TRIES 8u
 
 struct fresh {
 	uint64_t tmp; /* 0: a name that is taken */
-	bool made;    /* it is there, in tmp/ */
 };
 
 bool fresh_is(uint64_t tmp)
@@ -68,22 +69,13 @@ void fresh_taken(struct apply *a, const struct msg_path *p)
 		a->fresh_floor = a->fresh_last;
 }
 
-/* A directory would inherit from DEST what tmp/ has from it. */
-static bool usable(struct apply *a)
-{
-	if (!a->fresh_tried)
-		a->fresh_usable = !fsys_hands_down(a->tmp_fd);
-	a->fresh_tried = true;
-	return a->fresh_usable && !a->folds;
-}
-
 static uint64_t begin(struct apply *a, const struct msg_op *op)
 {
 	struct err ignored;
 	struct fresh *f;
 	bool is_new;
 
-	if (op->path.area != MSG_TREE || !usable(a))
+	if (op->path.area != MSG_TREE || a->folds)
 		return 0;
 	f = map_put(&a->fresh, op->path.path.p, op->path.path.len, &is_new,
 		    &ignored);
@@ -108,7 +100,9 @@ uint64_t fresh_note(struct apply *a, const struct msg_op *op)
 	return 0;
 }
 
-static bool enter(struct apply *a, struct fresh *f)
+/* It is made for what is first in it.  What is there under its number already is
+ * nobody's: not a place for anything. */
+static bool enter(struct apply *a, const struct fresh *f)
 {
 	struct err ignored;
 	char name[32];
@@ -118,10 +112,10 @@ static bool enter(struct apply *a, struct fresh *f)
 	fsys_close(a->fresh_fd);
 	fresh_name(f->tmp, name);
 	a->fresh_fd = -1;
-	if (!f->made && fsys_mkdir(a->tmp_fd, name, 0700, &ignored) < 0)
+	if (!fresh_was_made(a, f->tmp) &&
+	    (fsys_mkdir(a->tmp_fd, name, 0700, &ignored) < 0 ||
+	     !map_put_u64(&a->fresh_made, f->tmp, NULL, &ignored)))
 		return false;
-	a->fresh_made += !f->made;
-	f->made = true;
 	a->fresh_fd = fsys_open_dir(a->tmp_fd, name, false, &ignored);
 	a->fresh_at = f->tmp;
 	return a->fresh_fd >= 0;
@@ -151,14 +145,16 @@ void fresh_next(struct apply *a)
 {
 	fsys_close(a->fresh_fd);
 	a->fresh_fd = -1;
-	a->fresh_floor = a->fresh_made = 0;
+	a->fresh_floor = 0;
 	map_clear(&a->fresh);
+	map_clear(&a->fresh_made);
 	map_clear(&a->fresh_settled);
 }
 
 void fresh_init(struct apply *a)
 {
 	map_init(&a->fresh, sizeof(struct fresh));
+	map_init(&a->fresh_made, 1);
 	map_init(&a->fresh_settled, 1);
 	a->fresh_fd = -1;
 }
@@ -167,14 +163,16 @@ void fresh_release(struct apply *a)
 {
 	fresh_next(a);
 	map_release(&a->fresh);
+	map_release(&a->fresh_made);
 	map_release(&a->fresh_settled);
 }
 
 /* Would mkdir make there what was made in tmp/? */
-static bool fits(const struct apply *a, int parent)
+static bool fits(struct apply *a, int parent)
 {
 	struct fsys_stat there, here;
 	struct err ignored;
+	uint64_t print;
 
 	if (fsys_fstat(parent, &there, &ignored) < 0 ||
 	    fsys_fstat(a->tmp_fd, &here, &ignored) < 0 ||
@@ -183,34 +181,48 @@ static bool fits(const struct apply *a, int parent)
 	/* Without the bit root's get theirs by META, whatever they inherit. */
 	if (there.gid != here.gid && (geteuid() != 0 || there.mode & SET_GID))
 		return false;
-	return !fsys_hands_down(parent);
+	if (!a->fresh_printed &&
+	    fsys_heritage(a->tmp_fd, &a->fresh_print, &ignored) < 0)
+		return false;
+	a->fresh_printed = true;
+	return fsys_heritage(parent, &print, &ignored) == 0 &&
+	       print == a->fresh_print;
 }
 
 int fresh_settle(struct apply *a, const struct noted *n, int parent,
-		 const char *name)
+		 const char *name, bool replay)
 {
 	struct err ignored;
 	struct fsys_stat st;
 	char from[32];
 
-	if (!fresh_is(n->tmp))
+	if (!fresh_is(n->tmp) || (!replay && !fresh_was_made(a, n->tmp)))
 		return 0;
 	fresh_name(n->tmp, from);
 	if (fsys_stat(parent, name, &st, &ignored) == 0 ||
 	    fsys_stat(a->tmp_fd, from, &st, &ignored) < 0 ||
 	    st.type != FSYS_DIR || !fits(a, parent) ||
-	    fsys_rename(a->tmp_fd, from, parent, name, &ignored) < 0)
+	    !map_put_u64(&a->fresh_settled, n->tmp, NULL, &ignored))
 		return 0;
-	/* Without memory for it each PLACE has to look. */
-	map_put_u64(&a->fresh_settled, n->tmp, NULL, &ignored);
-	return 1;
+	if (fsys_rename(a->tmp_fd, from, parent, name, &ignored) == 0)
+		return 1;
+	*(unsigned char *)map_get_u64(&a->fresh_settled, n->tmp) = NOT_MOVED;
+	return 0;
+}
+
+bool fresh_was_made(const struct apply *a, uint64_t tmp)
+{
+	return map_get_u64(&a->fresh_made, tmp);
 }
 
 bool fresh_has_settled(const struct apply *a, uint64_t tmp)
 {
-	return map_get_u64(&a->fresh_settled, tmp);
+	const unsigned char *how = map_get_u64(&a->fresh_settled, tmp);
+
+	return how && *how != NOT_MOVED;
 }
 
+/* A listing may pass over some while others go. */
 void fresh_remove(int dirfd, const char *name)
 {
 	struct fsys_list *l;
@@ -218,12 +230,17 @@ void fresh_remove(int dirfd, const char *name)
 	struct err ignored;
 	const char *one;
 	uint64_t ino;
-	int fd = fsys_open_dir(dirfd, name, true, &ignored);
+	unsigned tries;
+	int fd;
 
-	if (fd >= 0 && fsys_list_open(fd, &l, &ignored) == 0) {
+	for (tries = 0; tries < REMOVE_TRIES; tries++) {
+		fd = fsys_open_dir(dirfd, name, true, &ignored);
+		if (fd < 0 || fsys_list_open(fd, &l, &ignored) < 0)
+			return;
 		while (fsys_list_next(l, &one, &ino, &type, &ignored) > 0)
 			fsys_unlink(fsys_list_fd(l), one, &ignored);
 		fsys_list_close(l);
+		if (fsys_rmdir(dirfd, name, &ignored) == 0)
+			return;
 	}
-	fsys_rmdir(dirfd, name, &ignored);
 }

@@ -137,6 +137,9 @@ int identity_fill(struct apply *a, struct err *err)
 		r = redo_get(&v, &n, err);
 		if (r < 0)
 			break;
+		/* Nothing came into it: there is none in tmp/. */
+		if (n.op.type == MSG_MKDIR && !fresh_was_made(a, n.tmp))
+			n.tmp = 0;
 		if (n.op.type == MSG_MOVE || n.op.type == MSG_LINK ||
 		    n.op.type == MSG_REMOVE)
 			look(a, &t, &n);

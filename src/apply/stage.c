@@ -510,6 +510,7 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 		  struct err *err)
 {
 	struct berth b;
+	struct err ignored;
 	struct fsys_stat now;
 	bool fresh = fresh_berth(a, &op->path, &b);
 	int r = fresh ? make_special(op, &b, err) : 0;
@@ -525,13 +526,17 @@ int stage_special(struct apply *a, const struct msg_op *op, uint64_t *tmp,
 	if (r < 0 && op->type == MSG_SYMLINK)
 		return err_sys(err, (enum err_code) - r, err->sys,
 			       "a symbolic link cannot be made there");
-	if (r == 0)
-		r = fsys_stat(b.fd, b.name, &now, err);
+	if (r < 0)
+		return r;
+	r = fsys_stat(b.fd, b.name, &now, err);
 	if (r == 0)
 		r = owner_meta(a, b.fd, b.name,
 			       op->type == MSG_SYMLINK ? FSYS_SYMLINK
 						       : op->meta.type,
 			       &op->meta, &now, err);
+	/* Its directory would take it along. */
+	if (r < 0)
+		fsys_unlink(b.fd, b.name, &ignored);
 	a->unsynced++;
 	return r;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fsys_local.h"
+#include "snapsync/hash.h"
 
 int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err)
 {
@@ -96,16 +97,40 @@ bool fsys_shares(int fd)
 	return ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL;
 }
 
-/* An O_PATH descriptor has no attributes to be read. */
-bool fsys_hands_down(int dirfd)
-{
-	struct err ignored;
-	int fd = fsys_open_dir(dirfd, ".", true, &ignored);
-	ssize_t n = fd < 0 ? 1
-			   : fgetxattr(fd, "system.posix_acl_default", NULL, 0);
+/* Flags of an inode that what is made in it gets too. */
+#define HANDED_DOWN                                                            \
+	(FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL | FS_NODUMP_FL |  \
+	 FS_NOATIME_FL | FS_NOCOMP_FL | FS_DIRSYNC_FL | FS_NOCOW_FL |          \
+	 FS_DAX_FL | FS_PROJINHERIT_FL | FS_CASEFOLD_FL)
 
+/* ioctl_iflags(2), acl(5), nfs4_acl(5), selinux(8), btrfs(5).  An O_PATH
+ * descriptor has none of these to be read. */
+int fsys_heritage(int dirfd, uint64_t *print, struct err *err)
+{
+	static const char *const names[] = {"system.posix_acl_default",
+					    "system.nfs4_acl",
+					    "security.selinux",
+					    "btrfs.compression"};
+	int flags = 0, fd = fsys_open_dir(dirfd, ".", true, err);
+	char value[4096];
+	size_t i;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		flags = 0;
+	*print = (uint64_t)(flags & HANDED_DOWN);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		n = fgetxattr(fd, names[i], value, sizeof(value));
+		if (n < 0 && errno == ERANGE)
+			break;
+		*print = hash_u64(value, n > 0 ? (size_t)n : 0, *print);
+	}
 	fsys_close(fd);
-	return n > 0;
+	return i < sizeof(names) / sizeof(names[0])
+		       ? err_set(err, ERR_UNSUPPORTED, "a long attribute")
+		       : 0;
 }
 
 /* fchmodat with AT_SYMLINK_NOFOLLOW is not to be had before Linux 6.6, and

@@ -127,10 +127,11 @@ int press_take(struct press *p, const struct buf **out, int64_t *ns,
 	pthread_mutex_unlock(&p->lock);
 	if (!over)
 		return 0;
+	/* It waits for ever then, so that nobody takes the stream for whole. */
+	if (p->code < 0)
+		return *err = p->err, p->code;
 	p->begun = false;
 	*out = &p->out;
 	*ns = p->ns;
-	if (p->code < 0)
-		*err = p->err;
-	return p->code < 0 ? p->code : 1;
+	return 1;
 }

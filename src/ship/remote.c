@@ -382,7 +382,9 @@ int remote_turn(struct remote *r, int wait_ms, struct err *err)
 	/* It is not the link that is waited for. */
 	if (wait_ms && pack_holds(r->pack) && r->wire_at == r->wire.len) {
 		pack_wait(r->pack);
-		return remote_push(r, err);
+		r->listened = clock_mono();
+		e = remote_push(r, err);
+		return e < 0 ? e : watch_silence(r, err);
 	}
 	start = clock_mono();
 	e = link_wait(r->link, want, wait_ms, err);
@@ -488,7 +490,7 @@ int remote_alive(struct remote *r, struct err *err)
 
 	if (e == 0)
 		e = receive(r, err);
-	/* What still waits for room in the link says as much. */
+	/* What still waits says as much, when it goes. */
 	if (e >= 0 && remote_waiting(r) == 0) {
 		e = send_number(r, MSG_PING, 0, err);
 		if (e == 0)

@@ -41,6 +41,10 @@ is "nothing is left in tmp/" "$(left)" ""
 # A file of his in its place goes, as any other would.
 echo his >"$D/blocked"; fill 1 5 "$S/blocked"; run_sync "$S" "$D"; run_sync "$S" "$D"
 ok "a file in its place: equal" same "$S" "$D"
+# What lies in tmp/ under a number that comes again is nobody's.
+mkdir -p "$D/.snapsync/tmp/d1/junk" "$D/.snapsync/tmp/d2"; echo junk >"$D/.snapsync/tmp/d1/junk/junk"; echo junk >"$D/.snapsync/tmp/d2/junk"
+mkdir "$S/nobody"; fill 2 3 "$S/nobody"; mkdir "$S/nobody/none"; good_sync "leftovers in tmp/" "$S" "$D"; rm -r "$D/.snapsync/tmp/d1"
+is "the other one is gone" "$(left)" ""
 # What a directory hands down to those made in it.
 "$BUILD/tests/acl" set "$D/deep"; acl=$?
 if [ $acl = 0 ]; then
@@ -49,10 +53,24 @@ if [ $acl = 0 ]; then
 	"$BUILD/tests/acl" has "$D/d1"; is "others do not" $? 1
 	"$BUILD/tests/acl" set "$D/.snapsync/tmp"; fill 1 3 "$S/plain"; good_sync "tmp/ has one" "$S" "$D"
 	"$BUILD/tests/acl" has "$D/plain/d1"; is "and keeps it for itself" $? 1
+	"$BUILD/tests/acl" set "$D/plain"; fill 1 3 "$S/plain/below"; good_sync "both have one" "$S" "$D"
+	ok "those below have it" "$BUILD/tests/acl" has "$D/plain/below/d1"
 else
 	is "only for want of support: no access lists" $acl 3
 fi
+# A flag, where the file system has any.
+if chattr +A "$D/d2" 2>/dev/null; then
+	fill 1 3 "$S/d2/flag"; good_sync "below a flag" "$S" "$D"
+	like "new directories have it too" "$(lsattr -d "$D/d2/flag/d1")" '^[^ ]*A'
+	unlike "others do not" "$(lsattr -d "$D/d3")" '^[^ ]*A'
+fi
 if [ "$(id -u)" = 0 ]; then
+	# What fails while it is staged does not come with its directory.
+	mkdir "$S/owned"; ln -s target "$S/owned/link"; mkfifo "$S/owned/fifo"; echo o >"$S/owned/file"; echo r >"$S/owned/root"
+	chown -h 4242 "$S/owned/link" "$S/owned/fifo" "$S/owned/file"; rc=0
+	strace -f -qq -o /dev/null -e trace=fchownat -e inject=fchownat:error=EDQUOT:when=2+ "$SNAPSYNC" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?
+	is "what fails in staging: exit" $rc 23; is "it is not there" "$(ls "$D/owned")" root
+	good_sync "and the next time" "$S" "$D"
 	rm -rf "$T/state" "$D" "$S"; mkdir -p "$S/g" "$D/g" "$T/state"; fill 2 4 "$S/g/new"; chown -R 4242:7777 "$S"
 	chown -R 4242:4242 "$D" "$T/state"; chown 4242:4343 "$D/g"; chmod 2775 "$D/g"; chmod 755 "$T"; cp "$SNAPSYNC" "$SNAPSYNC-helper" "$T/" 2>/dev/null
 	rc=0; setpriv --reuid=4242 --regid=4242 --groups=4343 "$T/snapsync" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?
