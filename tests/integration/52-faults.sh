@@ -52,7 +52,9 @@ one() {
 	[ $rc = 0 ] || failed_runs=$((failed_runs + 1))
 	[ $rc != 0 ] || "$TREECMP" "$S" "$D" >"$T/.cmp" 2>&1 || { complain "called right, and is not"; head -5 "$T/.cmp"; return; }
 	[ $rc = 0 ] || [ -n "$errors" ] || complain "nothing said"
-	# The client's last one is that of a checkpoint, of what is in the log already.
+	# The client's last one is that of a checkpoint, of what is in the log already.  A log for
+	# which there is no room is written anew, and what it leaves out is sent again.
+	case $errors in *'made room'*) return ;; esac
 	case $side:$CALL:$rc in helper:fsync:0|helper:fdatasync:0|helper:syncfs:0) complain "a failed sync was acknowledged" ;; esac
 	run_sync $RUN "$S" "$D"
 	same "$S" "$D" >"$T/.cmp" 2>&1 || { complain "not right after the next run"; head -5 "$T/.cmp"; }
