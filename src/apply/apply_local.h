@@ -162,8 +162,8 @@ struct apply {
 	uint64_t fresh_floor;  /* up to this one they are closed */
 	int fresh_fd;	       /* of fresh_at, open; or -1 */
 	uint64_t fresh_at;
-	uint64_t fresh_print;	  /* what tmp/ hands down */
-	bool fresh_printed;	  /* ... is known */
+	uint64_t fresh_print; /* what tmp/ hands down */
+	bool fresh_tried, fresh_usable;
 	struct map fresh_made;	  /* numbers of those that are in tmp/, */
 	struct map fresh_settled; /* and from there in their place */
 	/* execution */
@@ -340,6 +340,8 @@ int fresh_settle(struct apply *a, const struct noted *n, int parent,
 bool fresh_has_settled(const struct apply *a, uint64_t tmp);
 /* Is it in tmp/ for this batch? */
 bool fresh_was_made(const struct apply *a, uint64_t tmp);
+/* On a full disk: what was in it has failed; it goes with the last of that. */
+void fresh_give_up(struct apply *a, uint64_t tmp);
 /* Such a directory is nobody's any more. */
 void fresh_remove(int dirfd, const char *name);
 

@@ -9,7 +9,7 @@
  * with it: it is taken by whatever else comes or goes there, and a MOVE closes
  * all directories that were made before it.  What comes behind that has its
  * rename.  And where a rename would not do what mkdir does (somebody has made the
- * directory; its parent hands down a group or an access list), MKDIR makes the
+ * directory; its parent hands down another group or access list), MKDIR makes the
  * directory, and each PLACE moves its own.
  */
 #include <inttypes.h>
@@ -22,6 +22,7 @@
 #define FRESH_BIT (UINT64_C(1) << 62)
 #define SET_GID 02000u
 #define NOT_MOVED 1u /* in fresh_settled: it was about to be */
+#define GONE 1u	     /* in fresh_made: it is not there any more */
 #define REMOVE_TRIES 8u
 
 struct fresh {
@@ -69,13 +70,31 @@ void fresh_taken(struct apply *a, const struct msg_path *p)
 		a->fresh_floor = a->fresh_last;
 }
 
+/* Where DEST itself hands down something else than tmp/, or nobody can tell, all of
+ * this would be for nothing. */
+static bool usable(struct apply *a)
+{
+	struct err ignored;
+	uint64_t dest;
+
+	if (!a->fresh_tried)
+		a->fresh_usable = !a->folds &&
+				  fsys_heritage(a->tmp_fd, &a->fresh_print,
+						&ignored) == 0 &&
+				  fsys_heritage(a->dest_fd, &dest, &ignored) ==
+					  0 &&
+				  dest == a->fresh_print;
+	a->fresh_tried = true;
+	return a->fresh_usable;
+}
+
 static uint64_t begin(struct apply *a, const struct msg_op *op)
 {
 	struct err ignored;
 	struct fresh *f;
 	bool is_new;
 
-	if (op->path.area != MSG_TREE || a->folds)
+	if (op->path.area != MSG_TREE || !usable(a))
 		return 0;
 	f = map_put(&a->fresh, op->path.path.p, op->path.path.len, &is_new,
 		    &ignored);
@@ -181,11 +200,7 @@ static bool fits(struct apply *a, int parent)
 	/* Without the bit root's get theirs by META, whatever they inherit. */
 	if (there.gid != here.gid && (geteuid() != 0 || there.mode & SET_GID))
 		return false;
-	if (!a->fresh_printed &&
-	    fsys_heritage(a->tmp_fd, &a->fresh_print, &ignored) < 0)
-		return false;
-	a->fresh_printed = true;
-	return fsys_heritage(parent, &print, &ignored) == 0 &&
+	return usable(a) && fsys_heritage(parent, &print, &ignored) == 0 &&
 	       print == a->fresh_print;
 }
 
@@ -194,6 +209,7 @@ int fresh_settle(struct apply *a, const struct noted *n, int parent,
 {
 	struct err ignored;
 	struct fsys_stat st;
+	unsigned char *how;
 	char from[32];
 
 	if (!fresh_is(n->tmp) || (!replay && !fresh_was_made(a, n->tmp)))
@@ -201,18 +217,33 @@ int fresh_settle(struct apply *a, const struct noted *n, int parent,
 	fresh_name(n->tmp, from);
 	if (fsys_stat(parent, name, &st, &ignored) == 0 ||
 	    fsys_stat(a->tmp_fd, from, &st, &ignored) < 0 ||
-	    st.type != FSYS_DIR || !fits(a, parent) ||
-	    !map_put_u64(&a->fresh_settled, n->tmp, NULL, &ignored))
+	    st.type != FSYS_DIR || !fits(a, parent))
 		return 0;
-	if (fsys_rename(a->tmp_fd, from, parent, name, &ignored) == 0)
-		return 1;
-	*(unsigned char *)map_get_u64(&a->fresh_settled, n->tmp) = NOT_MOVED;
-	return 0;
+	how = map_put_u64(&a->fresh_settled, n->tmp, NULL, &ignored);
+	if (!how)
+		return 0;
+	*how = fsys_rename(a->tmp_fd, from, parent, name, &ignored) < 0
+		       ? NOT_MOVED
+		       : 0;
+	return *how != NOT_MOVED;
 }
 
 bool fresh_was_made(const struct apply *a, uint64_t tmp)
 {
-	return map_get_u64(&a->fresh_made, tmp);
+	const unsigned char *how = map_get_u64(&a->fresh_made, tmp);
+
+	return how && *how != GONE;
+}
+
+void fresh_give_up(struct apply *a, uint64_t tmp)
+{
+	unsigned char *how = map_get_u64(&a->fresh_made, tmp);
+	struct err ignored;
+	char name[32];
+
+	fresh_name(tmp, name);
+	if (how && fsys_rmdir(a->tmp_fd, name, &ignored) == 0)
+		*how = GONE;
 }
 
 bool fresh_has_settled(const struct apply *a, uint64_t tmp)

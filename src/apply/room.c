@@ -9,9 +9,11 @@
 
 #include "apply_local.h"
 
+/* Directories of the batch take blocks too, and go with all that is in them. */
 static bool is_content(const struct noted *n)
 {
-	return n->op.type == MSG_PLACE && !n->code;
+	return !n->code && (n->op.type == MSG_PLACE ||
+			    (n->op.type != MSG_MKDIR && fresh_is(n->tmp)));
 }
 
 static uint32_t contents(const struct apply *a, struct err *err)
@@ -41,6 +43,8 @@ static int give_up(struct apply *a, struct noted *n, uint32_t index,
 		fsys_unlink(b.fd, b.name, &ignored);
 		berth_leave(&b);
 	}
+	if (fresh_is(n->tmp))
+		fresh_give_up(a, n->tmp);
 	return 0;
 }
 

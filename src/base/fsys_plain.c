@@ -72,9 +72,9 @@ bool fsys_shares(int fd)
 int fsys_heritage(int dirfd, uint64_t *print, struct err *err)
 {
 	(void)dirfd;
-	(void)err;
 	*print = 0;
-	return 0;
+	return err_set(err, ERR_UNSUPPORTED,
+		       "POSIX.1 does not know what a directory hands down");
 }
 
 /* What can be opened is opened without following and changed by its descriptor.

@@ -243,7 +243,6 @@ static int take_fail(struct ship *h, const struct sink_event *event,
 	f = &h->fails[h->fail_count++];
 	f->index = event->index;
 	f->code = event->code;
-	h->no_room = h->no_room || event->code == ERR_NO_SPACE;
 	snprintf(f->text, sizeof(f->text), "%s", event->text);
 	return 0;
 }

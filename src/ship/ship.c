@@ -291,7 +291,7 @@ static int campaign(struct ship *h, struct err *err)
 	map_clear(&h->removed);
 	copy_forget(h);
 	h->restless = 0;
-	h->surprised = h->no_room = false;
+	h->surprised = false;
 	h->failed_before = h->counts.failed;
 	if (h->reading)
 		h->reading->wanted = false;
@@ -363,7 +363,7 @@ int ship_run(struct ship *h, struct err *err)
 {
 	struct err ignored;
 	uint64_t failures = 0;
-	bool looked = false, made_room = false;
+	bool looked = false;
 	int rounds, r = db_hold(store_db(h->s), true, err);
 
 	/* What could not be looked at before? */
@@ -377,31 +377,26 @@ int ship_run(struct ship *h, struct err *err)
 		r = progress_begin(h, err);
 	for (rounds = 0; r == 0 && rounds < ROUNDS_MAX; rounds++) {
 		uint64_t before = h->counts.failed;
-		uint64_t deletes = h->counts.deletes;
+		bool again = false;
 
 		r = campaign(h, err);
 		if (r < 0 || h->o.dry || !h->remote)
 			break;
 		forget_copied(h);
+		/* A listing, where one is due, comes before all is tried again. */
 		if (h->needs) {
 			log_line(h->o.log, LOG_WARN,
 				 "the destination was changed by somebody "
 				 "else: sending again what was to be copied");
 			h->needs = false;
-			continue;
-		}
-		if (h->no_room && h->counts.deletes > deletes && !made_room) {
-			log_line(h->o.log, LOG_WARN,
-				 "what was deleted has made room: sending "
-				 "again what had none");
-			made_room = true;
-			continue;
-		}
-		if (h->bad_count) {
+			again = true;
+		} else if (h->bad_count) {
 			r = copy_repair(h, err);
 			h->repairs = true;
-			continue;
+			again = true;
 		}
+		if (r < 0 || (again && !h->surprised))
+			continue;
 		if (!h->surprised)
 			break;
 		/* The same again after a look: it will not get better now.  But

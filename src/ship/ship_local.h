@@ -221,7 +221,6 @@ struct ship {
 	struct copied *copied;
 	size_t copied_count, copied_cap;
 	bool needs;	    /* some copy was refused */
-	bool no_room;	    /* something failed for want of space */
 	bool repairs;	    /* what was to be copied from is sent: no copies */
 	struct copied *bad; /* those */
 	size_t bad_count, bad_cap;

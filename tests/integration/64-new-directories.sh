@@ -51,6 +51,8 @@ if [ $acl = 0 ]; then
 	fill 2 3 "$S/deep/acl"; good_sync "below an access list" "$S" "$D"
 	ok "new directories have it too" "$BUILD/tests/acl" has "$D/deep/acl/d1/sub"
 	"$BUILD/tests/acl" has "$D/d1"; is "others do not" $? 1
+	fill 2 3 "$S/deep/posix"; rc=0; "$BUILD-posix/snapsync" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>&1 || rc=$?
+	ok "POSIX build: new directories have it too" "$BUILD/tests/acl" has "$D/deep/posix/d1/sub"
 	"$BUILD/tests/acl" set "$D/.snapsync/tmp"; fill 1 3 "$S/plain"; good_sync "tmp/ has one" "$S" "$D"
 	"$BUILD/tests/acl" has "$D/plain/d1"; is "and keeps it for itself" $? 1
 	"$BUILD/tests/acl" set "$D/plain"; fill 1 3 "$S/plain/below"; good_sync "both have one" "$S" "$D"
@@ -76,6 +78,23 @@ if [ "$(id -u)" = 0 ]; then
 	rc=0; setpriv --reuid=4242 --regid=4242 --groups=4343 "$T/snapsync" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?
 	is "not root, below a set-group-id directory: exit" $rc 0
 	is "the group is its directory's" "$(stat -c %g "$D/g/new" "$D/g/new/d1" | tr '\n' ' ')" "4343 4343 "
+fi
+if [ "$(id -u)" = 0 ]; then
+	# A directory of our own that we may not write to.
+	rm -rf "$T/state" "$D" "$S"; mkdir -p "$S/ro" "$D" "$T/state"; echo 1 >"$S/ro/one"; chmod 555 "$S/ro"; chown -R 4242:4242 "$S" "$D" "$T/state"
+	user() { rc=0; setpriv --reuid=4242 --regid=4242 --clear-groups "$T/snapsync" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?; errors=$(cat "$T/.err"); }
+	user; fill 2 3 "$S/ro/new"; chown -R 4242:4242 "$S"; user; is "below a read-only directory: exit" $rc 0
+	is "nothing is said" "$errors" ""; ok "equal" same "$S" "$D"
+	# On a full disk what is staged leaves room for the log, directories too.
+	rm -rf "$T/state" "$S"; mkdir -p "$S" "$T/m"
+	truncate -s 16M "$T/img"; PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q -F -O ^has_journal -N 8000 -m 0 "$T/img"
+	mount -o loop "$T/img" "$T/m" && at_exit "umount '$T/m' 2>/dev/null"; D=$T/m/dst; mkdir "$D"
+	head -c 2000000 /dev/urandom >"$S/gone"; head -c 8000000 /dev/urandom >"$S/filler"; run_sync "$S" "$D"; rm "$S/gone"
+	room=$(df -k --output=avail "$T/m" | tail -n 1); head -c $(((room - 1200) * 1024)) /dev/zero >"$T/m/other"
+	i=0; while [ $i -lt 1500 ]; do mkdir "$S/d$i"; ln -s target "$S/d$i/link"; : >"$S/d$i/empty"; i=$((i + 1)); done
+	run_sync --force-delete "$S" "$D"; ok "full: what is deleted goes (exit $rc)" test ! -e "$D/gone"
+	rm "$T/m/other"; run_sync "$S" "$D"; run_sync "$S" "$D"; ok "room again: equal" same "$S" "$D"
+	is "nothing is left in tmp/" "$(left)" ""; umount "$T/m"
 fi
 # The order of operations counts, whatever they are: a batch does what they do one by one.
 for b in "$BUILD" "$BUILD-posix"; do
