@@ -310,7 +310,6 @@ int send_target(struct ship *h, struct place at, const struct inode_row *row,
 	ssize_t n;
 	int r;
 
-	(void)row;
 	if (dir < 0)
 		return not_now(h, at, -dir, err->msg, err);
 	snprintf(name, sizeof(name), "%.*s", (int)at.len, at.name);
@@ -320,13 +319,17 @@ int send_target(struct ship *h, struct place at, const struct inode_row *row,
 		return r;
 	n = fsys_readlink(dir, name, (char *)h->scratch.data, MSG_LINK_MAX + 1,
 			  err);
-	if (n < 0)
-		return not_now(h, at, ERR_VANISHED, "", err);
+	if (n < 0) /* EINVAL: it is no link any more */
+		return not_now(h, at,
+			       err->sys == EINVAL ? ERR_VANISHED : -(int)n,
+			       err->msg, err);
 	h->scratch.len = (size_t)n;
 	hash = hash_of(h->scratch.data, (size_t)n, store_seed(h->s));
-	if (row->a.hashed && !hash_equal(&hash, &row->a.hash))
-		return not_now(h, at, ERR_VANISHED, "", err);
-	return SEND_STAGED;
+	if (!row->a.hashed || hash_equal(&hash, &row->a.hash))
+		return SEND_STAGED;
+	/* The next pass shall read it, whatever its times are. */
+	r = notes_known(h, row->id, &row->a.hash, STORE_YOUNG, err);
+	return r < 0 ? r : not_now(h, at, ERR_VANISHED, "", err);
 }
 
 /* Names for the numbers of owners, once each, before they are used. */

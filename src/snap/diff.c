@@ -88,6 +88,8 @@ static int read_target(struct pass *p, const struct scan_dir *dir,
 		row->a.hash = hash_of(target, (size_t)n, store_seed(p->s));
 		row->a.hashed = true;
 		row->a.size = (uint64_t)n;
+	} else {
+		row->flags |= STORE_YOUNG; /* to be read the next time */
 	}
 	free(target);
 	return 0;
@@ -122,8 +124,8 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 				       : fsys_birth(dir->fd, e->name);
 	if (new->a.type == FSYS_SYMLINK) {
 		r = read_target(p, dir, e, new, err);
-		if (r < 0)
-			return r;
+		if (r < 0 || (same_stat && !new->a.hashed))
+			return r; /* what is known of it stays as it was */
 		/* Only known to be old enough now. */
 		if (same_stat && attr_same(&old->a, &new->a))
 			return store_inode_known(p->s, old->id, &new->a.hash,

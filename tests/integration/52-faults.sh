@@ -185,6 +185,14 @@ for n in 1 2 3; do
 	mv "$S/B" "$S/C"; mv "$S/A" "$S/B"; rm "$S/B/x" "$S/C/y"; chmod 600 "$S/B/z"; with renameat ENOSPC $n "$S" "$D"
 	cp -p "$S/orig" "$D/orig"; good_sync "a swap with deletes, a refused copy, move $n fails" "$S" "$D"
 done
+# A young link that cannot be read for a pass: it is read by the next one, and what was not read is not taken for its target.
+for when in 1 2 1+; do
+	fresh; mkdir "$S/a" "$S/b"; ln -s t/175 "$S/a/l"; ln -s x "$S/b/over"; run_sync "$S" "$D"; settle; mv -T "$S/a/l" "$S/b/over"; ln -s new "$S/new"; rc=0
+	strace -f -qq -o /dev/null -e trace=readlinkat -e inject=readlinkat:error=EMFILE:when=$when "$SNAPSYNC" --state-dir "$T/state" "$S" "$D" >"$T/.out" 2>"$T/.err" || rc=$?
+	errors=$(cat "$T/.err"); ok "a link that cannot be read, call $when (exit $rc)" test "$rc" = 0 -o -n "$errors"
+	unlike "it is named" "$errors" 'the source was changing'
+	good_sync "and the next time" "$S" "$D"; run_sync --stats "$S" "$D"; is "then nothing is to be done" "$(stat_of 'Operations sent')" 0
+done
 # A file (a link) that could not be moved onto another one: the other one's new mode or time is not taken for its own.
 fresh; echo aaa >"$S/a"; echo xxx >"$S/x"; run_sync "$S" "$D"; settle; mv "$S/a" "$S/x"; chmod 600 "$S/x"; with renameat EIO 1 "$S" "$D"
 good_sync "a file onto another one, with another mode" "$S" "$D"
