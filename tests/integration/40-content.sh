@@ -13,7 +13,7 @@ random 1000 >>"$S/a"; most "append" 70000
 random 4096 | dd of="$S/a" bs=4096 seek=2000 conv=notrunc 2>/dev/null; most "patch in place" 140000
 head -c 9000000 "$S/a" >"$T/x"; cat "$T/x" >"$S/a"; most "truncation" 70000
 mv "$S/a" "$S/moved"; random 10 >>"$S/moved"; most "moved and edited" 70000
-(tail -c 3000000 "$S/b"; random 100; head -c 4000000 "$S/moved") >"$S/parts"; most "parts of different files" 140000
+(tail -c 3000000 "$S/b"; random 100; head -c 4000000 "$S/moved") >"$S/parts"; most "parts of different files" 350000 # of 7 MB, with two seams
 cp "$S/b" "$S/b.new"; random 5 >>"$S/b.new"; mv "$S/b.new" "$S/b"; most "saved by rename" 70000
 cp "$S/parts" "$S/parts2"; rm "$S/parts"; most "copied and the original deleted" 0
 mv "$S/parts2" "$S/p3"; cp "$S/p3" "$S/p4"; most "moved and copied" 0
