@@ -1,9 +1,10 @@
 /*
  * What the file system of the destination cannot store, found out by trying it
  * in tmp/ at the beginning of a session: permission bits, owners, times to the
- * nanosecond, blocks that files share, and names that differ only in case.  Where those are one, every
- * name counts only as it is spelled in its directory: else the second one would
- * take the place of the first, and a delete of one remove the other.
+ * nanosecond, blocks that files share, and names that differ only in case.
+ * Where those are one, every name counts only as it is spelled in its directory:
+ * else the second one would take the place of the first, and a delete of one
+ * remove the other.
  */
 #include <errno.h>
 #include <string.h>

@@ -157,10 +157,10 @@ struct apply {
 	uint64_t staged_bytes; /* of their content */
 	struct map changing;   /* names that it changes: see changing.c */
 	bool changing_all;     /* ... which are not all known */
-	struct map fresh;      /* path -> struct fresh: directories it makes */
-	uint64_t fresh_last;   /* number of the last one, of the session */
-	uint64_t fresh_floor;  /* up to this one they are closed */
-	int fresh_fd;	       /* of fresh_at, open; or -1 */
+	struct map fresh;     /* path -> number of a directory it makes, or 0 */
+	uint64_t fresh_last;  /* number of the last one, of the session */
+	uint64_t fresh_floor; /* up to this one they are closed */
+	int fresh_fd;	      /* of fresh_at, open; or -1 */
 	uint64_t fresh_at;
 	uint64_t fresh_print; /* what tmp/ hands down */
 	bool fresh_tried, fresh_usable;
@@ -266,6 +266,8 @@ int tmp_of(const struct apply *a, uint64_t tmp);
 int berth_of(const struct apply *a, uint64_t tmp, struct view path,
 	     struct berth *b, struct err *err);
 void berth_leave(struct berth *b);
+/* Under the last name of the path in the directory `fd`, which has the number. */
+struct berth berth_named(uint64_t tmp, struct view path, int fd, bool mine);
 /* All that the batch has staged, and the names there. */
 int berth_sync(struct apply *a, struct err *err);
 

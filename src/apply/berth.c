@@ -22,25 +22,34 @@ int tmp_of(const struct apply *a, uint64_t tmp)
 				: a->tmp_fds[tmp / TMP_RUN % TMP_DIRS];
 }
 
+struct berth berth_named(uint64_t tmp, struct view path, int fd, bool mine)
+{
+	struct berth b = {.tmp = tmp, .fd = fd, .mine = mine};
+	struct view up, name;
+
+	path_split(path, &up, &name);
+	snprintf(b.name, sizeof(b.name), "%.*s", (int)name.len,
+		 (const char *)name.p);
+	return b;
+}
+
 int berth_of(const struct apply *a, uint64_t tmp, struct view path,
 	     struct berth *b, struct err *err)
 {
 	char dir[32];
-	struct view up, name;
+	int fd;
 
-	b->tmp = tmp;
-	b->mine = fresh_is(tmp);
-	if (!b->mine) {
-		b->fd = tmp_of(a, tmp);
-		stage_name(tmp, b->name);
-		return 0;
+	if (fresh_is(tmp)) {
+		fresh_name(tmp, dir);
+		fd = fsys_open_dir(a->tmp_fd, dir, true, err);
+		*b = berth_named(tmp, path, fd, true);
+		return fd < 0 ? fd : 0;
 	}
-	path_split(path, &up, &name);
-	snprintf(b->name, sizeof(b->name), "%.*s", (int)name.len,
-		 (const char *)name.p);
-	fresh_name(tmp, dir);
-	b->fd = fsys_open_dir(a->tmp_fd, dir, true, err);
-	return b->fd < 0 ? b->fd : 0;
+	stage_name(tmp, b->name);
+	b->tmp = tmp;
+	b->fd = tmp_of(a, tmp);
+	b->mine = false;
+	return 0;
 }
 
 void berth_leave(struct berth *b)

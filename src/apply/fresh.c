@@ -25,10 +25,6 @@
 #define GONE 1u	     /* in fresh_made: it is not there any more */
 #define REMOVE_TRIES 8u
 
-struct fresh {
-	uint64_t tmp; /* 0: a name that is taken */
-};
-
 bool fresh_is(uint64_t tmp)
 {
 	return (tmp >> 62) == 1;
@@ -39,14 +35,15 @@ void fresh_name(uint64_t tmp, char out[32])
 	snprintf(out, 32, "d%" PRIx64, tmp & ~FRESH_BIT);
 }
 
-static struct fresh *find(const struct apply *a, const struct msg_path *p)
+/* The number of a directory that the batch makes, 0 of a name that is taken. */
+static uint64_t *find(const struct apply *a, const struct msg_path *p)
 {
 	return p->area == MSG_TREE && p->path.len
 		       ? map_get(&a->fresh, p->path.p, p->path.len)
 		       : NULL;
 }
 
-static struct fresh *parent_of(const struct apply *a, const struct msg_path *p)
+static uint64_t *parent_of(const struct apply *a, const struct msg_path *p)
 {
 	struct msg_path up = {.area = p->area};
 	struct view name;
@@ -57,15 +54,15 @@ static struct fresh *parent_of(const struct apply *a, const struct msg_path *p)
 
 void fresh_taken(struct apply *a, const struct msg_path *p)
 {
-	struct fresh *up = parent_of(a, p), *f = find(a, p);
+	uint64_t *up = parent_of(a, p), *f = find(a, p);
 	struct err ignored;
 
-	if (!f && !(up && up->tmp))
+	if (!f && !(up && *up))
 		return;
 	if (!f)
 		f = map_put(&a->fresh, p->path.p, p->path.len, NULL, &ignored);
 	if (f)
-		f->tmp = 0;
+		*f = 0;
 	else
 		a->fresh_floor = a->fresh_last;
 }
@@ -91,7 +88,7 @@ static bool usable(struct apply *a)
 static uint64_t begin(struct apply *a, const struct msg_op *op)
 {
 	struct err ignored;
-	struct fresh *f;
+	uint64_t *f;
 	bool is_new;
 
 	if (op->path.area != MSG_TREE || !usable(a))
@@ -99,10 +96,10 @@ static uint64_t begin(struct apply *a, const struct msg_op *op)
 	f = map_put(&a->fresh, op->path.path.p, op->path.path.len, &is_new,
 		    &ignored);
 	if (f)
-		f->tmp = is_new ? FRESH_BIT | ++a->fresh_last : 0;
+		*f = is_new ? FRESH_BIT | ++a->fresh_last : 0;
 	else
 		a->fresh_floor = a->fresh_last;
-	return f ? f->tmp : 0;
+	return f ? *f : 0;
 }
 
 uint64_t fresh_note(struct apply *a, const struct msg_op *op)
@@ -121,42 +118,36 @@ uint64_t fresh_note(struct apply *a, const struct msg_op *op)
 
 /* It is made for what is first in it.  What is there under its number already is
  * nobody's: not a place for anything. */
-static bool enter(struct apply *a, const struct fresh *f)
+static bool enter(struct apply *a, uint64_t tmp)
 {
 	struct err ignored;
 	char name[32];
 
-	if (a->fresh_fd >= 0 && a->fresh_at == f->tmp)
+	if (a->fresh_fd >= 0 && a->fresh_at == tmp)
 		return true;
 	fsys_close(a->fresh_fd);
-	fresh_name(f->tmp, name);
+	fresh_name(tmp, name);
 	a->fresh_fd = -1;
-	if (!fresh_was_made(a, f->tmp) &&
+	if (!fresh_was_made(a, tmp) &&
 	    (fsys_mkdir(a->tmp_fd, name, 0700, &ignored) < 0 ||
-	     !map_put_u64(&a->fresh_made, f->tmp, NULL, &ignored)))
+	     !map_put_u64(&a->fresh_made, tmp, NULL, &ignored)))
 		return false;
 	a->fresh_fd = fsys_open_dir(a->tmp_fd, name, false, &ignored);
-	a->fresh_at = f->tmp;
+	a->fresh_at = tmp;
 	return a->fresh_fd >= 0;
 }
 
 bool fresh_berth(struct apply *a, const struct msg_path *p, struct berth *b)
 {
-	struct fresh *f = parent_of(a, p);
-	struct view up, name;
+	uint64_t *f = parent_of(a, p);
 
-	if (!f || (f->tmp & ~FRESH_BIT) <= a->fresh_floor || find(a, p))
+	if (!f || (*f & ~FRESH_BIT) <= a->fresh_floor || find(a, p))
 		return false;
-	if (!enter(a, f)) {
-		f->tmp = 0;
+	if (!enter(a, *f)) {
+		*f = 0;
 		return false;
 	}
-	path_split(p->path, &up, &name);
-	snprintf(b->name, sizeof(b->name), "%.*s", (int)name.len,
-		 (const char *)name.p);
-	b->fd = a->fresh_fd;
-	b->mine = false;
-	b->tmp = f->tmp;
+	*b = berth_named(*f, p->path, a->fresh_fd, false);
 	return true;
 }
 
@@ -172,7 +163,7 @@ void fresh_next(struct apply *a)
 
 void fresh_init(struct apply *a)
 {
-	map_init(&a->fresh, sizeof(struct fresh));
+	map_init(&a->fresh, sizeof(uint64_t));
 	map_init(&a->fresh_made, 1);
 	map_init(&a->fresh_settled, 1);
 	a->fresh_fd = -1;
@@ -215,9 +206,11 @@ int fresh_settle(struct apply *a, const struct noted *n, int parent,
 	if (!fresh_is(n->tmp) || (!replay && !fresh_was_made(a, n->tmp)))
 		return 0;
 	fresh_name(n->tmp, from);
-	if (fsys_stat(parent, name, &st, &ignored) == 0 ||
-	    fsys_stat(a->tmp_fd, from, &st, &ignored) < 0 ||
-	    st.type != FSYS_DIR || !fits(a, parent))
+	/* The log says that it was made, not that it is still in tmp/. */
+	if (replay && (fsys_stat(a->tmp_fd, from, &st, &ignored) < 0 ||
+		       st.type != FSYS_DIR))
+		return 0;
+	if (fsys_stat(parent, name, &st, &ignored) == 0 || !fits(a, parent))
 		return 0;
 	how = map_put_u64(&a->fresh_settled, n->tmp, NULL, &ignored);
 	if (!how)

@@ -4,8 +4,6 @@
  * before an operation gives it a name.  A stage that goes wrong remembers why,
  * so that the operation which wants it fails with that reason.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

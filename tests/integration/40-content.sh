@@ -6,6 +6,13 @@ random() { head -c "$1" /dev/urandom; }
 literal() { stat_of 'Literal data'; }
 # most "what" LIMIT: equal, and at most LIMIT literal bytes
 most() { run_sync --stats "$S" "$D"; ok "$1: equal" same "$S" "$D"; ok "$1: $(literal) literal bytes, at most $2" test "$(literal)" -le "$2"; }
+# usual "what" LIMIT FUNCTION: the same after each of three calls of it with $n, and at most LIMIT literal bytes after the
+# middle one: where cuts fall together again is chance, since content and seed are.
+usual() {
+	: >"$T/.three"
+	for n in 1 2 3; do $3; run_sync --stats "$S" "$D"; ok "$1, $n: equal" same "$S" "$D"; literal >>"$T/.three"; done
+	n=$(sort -n "$T/.three" | sed -n 2p); ok "$1: $n literal bytes, at most $2" test "$n" -le "$2"
+}
 random 20000000 >"$S/a"; random 5000 >"$S/small"; good_sync "begin" "$S" "$D"; settle
 cp "$S/a" "$S/b"; cp "$S/small" "$S/small2"; most "copied files" 0
 (head -c 7000000 "$S/a"; echo inserted; tail -c +7000001 "$S/a") >"$T/x"; cat "$T/x" >"$S/a"; most "insertion" 70000
@@ -13,7 +20,8 @@ random 1000 >>"$S/a"; most "append" 70000
 random 4096 | dd of="$S/a" bs=4096 seek=2000 conv=notrunc 2>/dev/null; most "patch in place" 140000
 head -c 9000000 "$S/a" >"$T/x"; cat "$T/x" >"$S/a"; most "truncation" 70000
 mv "$S/a" "$S/moved"; random 10 >>"$S/moved"; most "moved and edited" 70000
-(tail -c 3000000 "$S/b"; random 100; head -c 4000000 "$S/moved") >"$S/parts"; most "parts of different files" 350000 # of 7 MB, with two seams
+parts() { (tail -c $((3300000 - n * 100000)) "$S/b"; random 100; head -c 4000000 "$S/moved") >"$S/parts"; }
+usual "parts of different files" 140000 parts
 cp "$S/b" "$S/b.new"; random 5 >>"$S/b.new"; mv "$S/b.new" "$S/b"; most "saved by rename" 70000
 cp "$S/parts" "$S/parts2"; rm "$S/parts"; most "copied and the original deleted" 0
 mv "$S/parts2" "$S/p3"; cp "$S/p3" "$S/p4"; most "moved and copied" 0
@@ -39,11 +47,11 @@ ok "-S: $(du -k "$D/zeros" | cut -f1) KiB" test "$(du -k "$D/zeros" | cut -f1)" 
 random 5 >>"$S/b"; cp "$S/dir/7" "$S/dir/copy7"; run_sync -n --stats "$S" "$D"; dry="$(literal) $(stat_of 'Matched data')"
 run_sync --stats "$S" "$D"; is "-n counts the same" "$dry" "$(literal) $(stat_of 'Matched data')"
 # A destination that was adopted: the first change is a delta already.
-rm -rf "$S" "$D" "$T/state"; mkdir "$S"; random 9000000 >"$S/f"; random 9000000 >"$S/g"; random 300000 >"$S/h"; cp -a "$S" "$D"
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; random 9000000 >"$S/f"; random 9000000 >"$S/g"; for n in 1 2 3; do random 300000 >"$S/h$n"; done; cp -a "$S" "$D"
 good_sync "adopted" "$S" "$D"; settle
 echo more >>"$S/f"; most "append to an adopted file" 70000
-# The cuts fall together again after a few chunks of 32 KiB at most.
-(echo first; cat "$S/h") >"$T/x"; cat "$T/x" >"$S/h"; most "insertion into a shorter one" 140000
+insertion() { (echo first; cat "$S/h$n") >"$T/x"; cat "$T/x" >"$S/h$n"; }
+usual "insertion into a shorter one" 70000 insertion
 touch "$S/g"; most "an adopted file touched" 0
 # One that has an older version of it.
 rm -rf "$D" "$T/state"; cp -a "$S" "$D"; (head -c 4000000 "$D/g"; echo x; tail -c +4000001 "$D/g") >"$T/x"; cat "$T/x" >"$D/g"
