@@ -14,6 +14,11 @@
  * as they are before the next one is tried.  The first of the content is packed
  * in any case, if it packs at all: buffers on the way make every link look fast
  * at first.
+ *
+ * Its level follows the link, and the time that the thread has: where blocks
+ * come so slowly that packing takes less than a tenth of it (what is sent lies
+ * thin among many entries), a better level costs nothing.  Should they come fast
+ * later on, so that it takes half, the level is given up again, for good.
  */
 #include <stdlib.h>
 
@@ -29,6 +34,11 @@
 	(4u << 20)	/* of content: until then a slow link may look fast */
 #define LEVEL_DEFAULT 3 /* -z */
 #define PRESS_BYTES (32u << 10) /* from here on a thread is worth it */
+#define LEVEL_SPARE 6		/* where there is time */
+#define SPARE_SHARE 0.1		/* of the time, at level 1: there is */
+#define SPARE_END 0.5		/* at LEVEL_SPARE: there is no longer */
+#define SPARE_BYTES (1u << 20)	/* seen before; a quarter of it content */
+#define PAUSE_MAX 20000000	/* ns between blocks; a longer one is one */
 
 /* auto's level, by the ns that each byte waits for room on the link: a slower
  * one leaves more time. */
@@ -49,6 +59,10 @@ struct pack {
 	struct meter packing;
 	struct meter left;	 /* not ns: bytes of that many bytes */
 	uint64_t content;	 /* bytes of it packed so far */
+	struct meter pace, busy; /* from block to block, and packing in it */
+	int64_t last;		 /* CLOCK_MONOTONIC of the last one, 0: none */
+	uint64_t large;		 /* bytes of large frames so far */
+	bool hurried;		 /* LEVEL_SPARE was given up */
 	unsigned skip, back_off; /* blocks */
 	uint64_t in, out;	 /* bytes packed so far, and into what */
 	struct press *press;	 /* NULL: no thread */
@@ -116,7 +130,9 @@ void pack_waited(struct pack *p, int64_t ns)
 static void judge(struct pack *p)
 {
 	double link = 2 * mean(&p->writing) + mean(&p->waiting);
-	bool early = p->content < EARLY_BYTES && mean(&p->left) < 0.9;
+	bool spare = p->mode == REMOTE_PACK_AUTO && p->level == LEVEL_SPARE;
+	bool early = (p->content < EARLY_BYTES || spare) &&
+		     mean(&p->left) < 0.9;
 
 	if (early || mean(&p->packing) + mean(&p->left) * link < link) {
 		p->back_off = 0;
@@ -128,35 +144,66 @@ static void judge(struct pack *p)
 	p->skip = p->back_off;
 }
 
-/* The codec at the level that suits the link; a level only ever rises. */
+static void paced(struct pack *p, size_t bytes)
+{
+	int64_t now = clock_mono(), pause = now - p->last;
+
+	if (p->last)
+		meter_add(&p->pace, pause < PAUSE_MAX ? pause : PAUSE_MAX,
+			  bytes);
+	p->last = now;
+}
+
+/* Does the thread have the time for LEVEL_SPARE? */
+static bool spare(struct pack *p)
+{
+	double busy = mean(&p->busy), all = mean(&p->pace);
+
+	if (p->hurried || p->pace.bytes < SPARE_BYTES ||
+	    p->large < SPARE_BYTES / 4)
+		return false;
+	if (p->level < LEVEL_SPARE)
+		return busy < SPARE_SHARE * all;
+	p->hurried = busy > SPARE_END * all;
+	return !p->hurried;
+}
+
+/* auto's level.  Each change costs what the codec remembers: it rises, or falls
+ * once. */
+static int suits(struct pack *p)
+{
+	double wait = p->waiting.bytes > SAMPLE_BYTES ? mean(&p->waiting) : 0;
+	bool was = p->hurried, time = spare(p);
+	size_t i = 0;
+
+	while (wait < levels[i].wait)
+		i++;
+	if (time && levels[i].level < LEVEL_SPARE)
+		return p->level > LEVEL_SPARE ? p->level : LEVEL_SPARE;
+	return was == p->hurried && levels[i].level < p->level
+		       ? p->level
+		       : levels[i].level;
+}
+
 static int ready(struct pack *p, struct err *err)
 {
 	int level = p->mode == REMOTE_PACK_DEFAULT ? LEVEL_DEFAULT : p->mode;
-	double wait = p->waiting.bytes > SAMPLE_BYTES ? mean(&p->waiting) : 0;
-	size_t i;
 
-	for (i = 0; p->mode == REMOTE_PACK_AUTO; i++) {
-		level = levels[i].level;
-		if (wait >= levels[i].wait)
-			break;
-	}
-	if (!p->codec) {
-		p->level = level;
-		return codec_new(CODEC_PACK, level, &p->codec, err);
-	}
-	if (level > p->level) {
-		p->level = level;
+	if (p->mode == REMOTE_PACK_AUTO)
+		level = suits(p);
+	if (p->codec && level != p->level)
 		codec_set_level(p->codec, level);
-	}
-	return 0;
+	p->level = level;
+	return p->codec ? 0 : codec_new(CODEC_PACK, level, &p->codec, err);
 }
 
 /* Whole frames from `at` on, of `most` bytes together at most, or one. */
-static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames)
+static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames,
+		    size_t *large)
 {
 	size_t len = 0, size;
 
-	*frames = 0;
+	*frames = *large = 0;
 	while (at + len < b->len) {
 		struct view v = view_of(b->data + at + len, b->len - at - len);
 
@@ -164,6 +211,7 @@ static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames)
 		if (*frames && len + size > most)
 			break;
 		len += size;
+		*large += size >= SMALL_FRAME ? size : 0;
 		++*frames;
 	}
 	return len;
@@ -174,6 +222,7 @@ static void count(struct pack *p, size_t in, size_t out, int64_t ns, bool small)
 {
 	p->in += in;
 	p->out += out;
+	meter_add(&p->busy, ns, in);
 	if (small)
 		return;
 	meter_add(&p->packing, ns, in);
@@ -202,22 +251,25 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	      struct buf *wire, struct err *err)
 {
-	size_t frames;
+	size_t frames, large;
 	bool small;
 	int r;
 
 	*len = from->len - at;
 	if (p->mode == REMOTE_PACK_NONE)
 		return 0;
-	*len = block(from, at, MSG_PACK_MAX, &frames);
+	*len = block(from, at, MSG_PACK_MAX, &frames, &large);
 	small = *len / frames < SMALL_FRAME;
 	if (*len > MSG_PACK_MAX)
 		return 0;
 	if (p->mode == REMOTE_PACK_AUTO && !small && p->skip) {
 		p->skip--;
-		*len = block(from, at, MSG_DATA_MAX, &frames);
+		*len = block(from, at, MSG_DATA_MAX, &frames, &large);
+		paced(p, *len);
 		return 0;
 	}
+	paced(p, *len);
+	p->large += large;
 	r = ready(p, err);
 	if (r < 0)
 		return r;

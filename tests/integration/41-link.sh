@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-sshd.sh"
 . "$(dirname "$0")/lib-relay.sh"
-need awk date
+need awk date split strace
 sshd_start || { ok "an sshd of our own" false; finish; }
 unset SSH_AUTH_SOCK
 helper="--helper-path $BUILD/snapsync-helper"
@@ -47,6 +47,12 @@ for i in 1 2 3 4 5 6 7 8; do
 done
 less "a fast link: auto" "$best_auto" $((best_none * 115 / 100 + 30))
 relay_stop
+# Where blocks come slowly there is time to pack them better.
+S=$T/thin; mkdir "$S"; head -c 4000000 "$T/text/big" | split -a 3 -b 8192 - "$S/"
+timed testhost --compress=1; one=$(stat_of 'Bytes sent')
+printf '#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 exec strace -f -qq -o /dev/null -e trace=openat -e inject=openat:delay_enter=3000 "%s" "$@"\n' "$SNAPSYNC" >"$T/slowly"; chmod +x "$T/slowly"
+fast=$SNAPSYNC SNAPSYNC=$T/slowly; timed testhost; SNAPSYNC=$fast
+is "content that comes slowly" $rc 0; less "is packed better" "$(stat_of 'Bytes sent')" $((one * 9 / 10))
 # A distant one, a round trip takes 100 ms: 10,000 small files.  (ext4 is slow
 # to give the numbers of deleted files again: nothing is deleted here.)
 keep=1
