@@ -116,7 +116,8 @@ int fsys_truncate(int fd, uint64_t size, struct err *err);
 /* Up to len bytes from one file to another, at these offsets; shares them
  * where the file system can.  How many, 0 at the end of `from`. */
 ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
-/* Can it share the blocks of this file's file system? */
+/* Can this file's file system copy without the bytes: by sharing blocks, or at its
+ * server? */
 bool fsys_shares(int fd);
 /* The next stretch of data at or behind `from`, up to size; what is before it is
  * a hole.  *start == size: there is none. */

@@ -231,33 +231,39 @@ int copy_room(struct apply *a, struct err *err)
 	return 0;
 }
 
-/* Read back what was copied: only that counts. */
-static int copied(struct apply *a, struct stage *s, uint64_t at,
-		  const struct msg_copy *m, struct err *err)
+/* The bytes that count, from `fd` on: of the copy if it is made (fd is its own),
+ * else of what is copied, which makes it. */
+static int copied(struct apply *a, struct stage *s, int fd, uint64_t from,
+		  uint64_t at, const struct msg_copy *m, struct err *err)
 {
-	uint64_t left = m->length;
+	uint64_t done = 0;
 	struct hash hash;
 	int r = copy_room(a, err);
 
+	if (r == 0 && !a->copy_hash && !(a->copy_hash = hash_new()))
+		r = err_set(err, ERR_MEMORY, "out of memory");
 	if (r < 0)
 		return r;
-	if (!a->copy_hash && !(a->copy_hash = hash_new()))
-		return err_set(err, ERR_MEMORY, "out of memory");
 	hash_reset(a->copy_hash, a->hello.seed);
-	while (left > 0) {
+	while (r == 0 && done < m->length) {
+		uint64_t left = m->length - done;
 		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-		ssize_t n = fsys_pread_full(s->fd, a->copy_bytes, want, at,
-					    err);
+		ssize_t n = fsys_pread_full(fd, a->copy_bytes, want,
+					    from + done, err);
 
 		if (n < 0)
 			return (int)n;
 		if ((size_t)n != want)
 			return err_set(err, ERR_MISMATCH, "short copy");
+		if (fd != s->fd)
+			r = fsys_pwrite_full(s->fd, a->copy_bytes, want,
+					     at + done, err);
 		hash_update(a->copy_hash, a->copy_bytes, want);
 		hash_update(hash_of_stage(a, s), a->copy_bytes, want);
-		at += want;
-		left -= want;
+		done += want;
 	}
+	if (r < 0)
+		return r;
 	hash = hash_digest(a->copy_hash);
 	return hash_equal(&hash, &m->hash)
 		       ? 0
@@ -315,10 +321,11 @@ static int copy_pending(struct apply *a, const struct msg_copy *m,
 	return 0;
 }
 
+/* Blocks that are shared are read back; other bytes pass through our hands. */
 static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 		      const struct msg_copy *m, struct err *err)
 {
-	uint64_t done = 0;
+	uint64_t done = a->shares ? 0 : m->length;
 	ssize_t n = 1;
 	int r = 0, fd = open_copied(a, m, err);
 
@@ -333,8 +340,11 @@ static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 		r = n < 0 ? (int)n : 0;
 		done += n > 0 ? (uint64_t)n : 0;
 	}
+	if (r == 0)
+		r = a->shares ? copied(a, s, s->fd, at, at, m, err)
+			      : copied(a, s, fd, m->offset, at, m, err);
 	fsys_close(fd);
-	return r < 0 ? r : copied(a, s, at, m, err);
+	return r;
 }
 
 int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -94,7 +96,19 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 /* A file is not cloned to itself; one that could be is told so in another way. */
 bool fsys_shares(int fd)
 {
-	return ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL;
+	struct statfs f;
+
+	if (ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL)
+		return true;
+	if (fstatfs(fd, &f) < 0)
+		return false;
+	switch ((uint32_t)f.f_type) {
+	case NFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC: return true;
+	default: return false;
+	}
 }
 
 /* Flags of an inode that what is made in it gets too. */
