@@ -354,17 +354,17 @@ static int compare(struct listing *l, const struct name_list *names,
 
 	while (r >= 0 && (i < l->count || k < names->count)) {
 		struct item probe = {.at = {0, "", 0}};
-		struct item *it = &l->items[i];
+		struct item *it = i < l->count ? &l->items[i] : NULL;
 		int c;
 
 		/* What came and went while it was listed may be there twice. */
-		if (i && i < l->count && gather_by_name(it, it - 1) == 0) {
+		if (i && it && gather_by_name(it, it - 1) == 0) {
 			i++;
 			continue;
 		}
 		if (k < names->count)
 			probe.at = names->rows[k].at;
-		c = i == l->count	? 1
+		c = !it			? 1
 		    : k == names->count ? -1
 					: gather_by_name(it, &probe);
 		if (c > 0 && missing)
