@@ -116,9 +116,10 @@ int fsys_truncate(int fd, uint64_t size, struct err *err);
 /* Up to len bytes from one file to another, at these offsets; shares them
  * where the file system can.  How many, 0 at the end of `from`. */
 ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at, size_t len, struct err *err);
-/* Can this file's file system copy without the bytes: by sharing blocks, or at its
- * server? */
+/* Can it share the blocks of this file's file system? */
 bool fsys_shares(int fd);
+/* Is it a network file system's, whose server may do the copying? */
+bool fsys_has_server(int fd);
 /* The next stretch of data at or behind `from`, up to size; what is before it is
  * a hole.  *start == size: there is none. */
 int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start, uint64_t *end, struct err *err);

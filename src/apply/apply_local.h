@@ -140,6 +140,7 @@ struct apply {
 	uint64_t pending; /* stage whose content is in memory only, or 0 */
 	struct buf pending_bytes;
 	bool shares; /* a copy can share its blocks with what it is made of */
+	bool copies; /* that, or a server may make it */
 	/* what a new file in tmp/ is like */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_known;

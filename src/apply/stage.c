@@ -321,11 +321,11 @@ static int copy_pending(struct apply *a, const struct msg_copy *m,
 	return 0;
 }
 
-/* Blocks that are shared are read back; other bytes pass through our hands. */
+/* What the kernel copies is read back; other bytes pass through our hands. */
 static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 		      const struct msg_copy *m, struct err *err)
 {
-	uint64_t done = a->shares ? 0 : m->length;
+	uint64_t done = a->copies ? 0 : m->length;
 	ssize_t n = 1;
 	int r = 0, fd = open_copied(a, m, err);
 
@@ -341,7 +341,7 @@ static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 		done += n > 0 ? (uint64_t)n : 0;
 	}
 	if (r == 0)
-		r = a->shares ? copied(a, s, s->fd, at, at, m, err)
+		r = a->copies ? copied(a, s, s->fd, at, at, m, err)
 			      : copied(a, s, fd, m->offset, at, m, err);
 	fsys_close(fd);
 	return r;

@@ -17,6 +17,17 @@
 #include "fsys_local.h"
 #include "snapsync/hash.h"
 
+/* Not in the headers of every Linux that is still in use. */
+#ifndef CEPH_SUPER_MAGIC
+#define CEPH_SUPER_MAGIC 0x00c36400
+#endif
+#ifndef CIFS_SUPER_MAGIC
+#define CIFS_SUPER_MAGIC 0xff534d42
+#endif
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xfe534d42
+#endif
+
 int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err)
 {
 	int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -96,10 +107,13 @@ ssize_t fsys_copy_range(int from, uint64_t from_at, int to, uint64_t to_at,
 /* A file is not cloned to itself; one that could be is told so in another way. */
 bool fsys_shares(int fd)
 {
+	return ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL;
+}
+
+bool fsys_has_server(int fd)
+{
 	struct statfs f;
 
-	if (ioctl(fd, FICLONE, fd) == 0 || errno == EINVAL)
-		return true;
 	if (fstatfs(fd, &f) < 0)
 		return false;
 	switch ((uint32_t)f.f_type) {

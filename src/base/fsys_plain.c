@@ -69,6 +69,12 @@ bool fsys_shares(int fd)
 	return false;
 }
 
+bool fsys_has_server(int fd)
+{
+	(void)fd;
+	return false;
+}
+
 int fsys_heritage(int dirfd, uint64_t *print, struct err *err)
 {
 	(void)dirfd;

@@ -16,15 +16,16 @@
  * at first.
  *
  * Its level follows the link, and the time that the thread has: where blocks
- * come so slowly that packing takes less than a tenth of it (what is sent lies
- * thin among many entries), a better level costs nothing.  Should they come fast
- * later on, so that it takes half, the level is given up again, for good.
+ * come so slowly that packing takes less than a twentieth of it (what is sent
+ * lies thin among many entries), a better level costs nothing.  When they come
+ * faster, so that it takes half, the level is given up again, for a while.
  */
 #include <stdlib.h>
 
 #include "remote_local.h"
 #include "snapsync/clock.h"
 #include "snapsync/codec.h"
+#include "snapsync/thread.h"
 
 #define SMALL_FRAME 4096u      /* bytes, the mean of a block */
 #define SKIP_MAX 64u	       /* blocks */
@@ -33,12 +34,14 @@
 #define EARLY_BYTES                                                            \
 	(4u << 20)	/* of content: until then a slow link may look fast */
 #define LEVEL_DEFAULT 3 /* -z */
-#define PRESS_BYTES (32u << 10) /* from here on a thread is worth it */
-#define LEVEL_SPARE 6		/* where there is time */
-#define SPARE_SHARE 0.1		/* of the time, at level 1: there is */
-#define SPARE_END 0.5		/* at LEVEL_SPARE: there is no longer */
-#define SPARE_BYTES (1u << 20)	/* seen before; a quarter of it content */
-#define PAUSE_MAX 20000000	/* ns between blocks; a longer one is one */
+#define PRESS_BYTES (32u << 10)	  /* from here on a thread is worth it */
+#define LEVEL_SPARE 6		  /* where the thread has time */
+#define SPARE_SHARE 0.05	  /* of the time is packing: it has */
+#define SPARE_END 0.5		  /* at LEVEL_SPARE: it has no longer */
+#define SPARE_BYTES (1u << 20)	  /* measured before; a quarter of it content */
+#define SPARE_AGAIN (64u << 20)	  /* bytes until it is tried again */
+#define SPARE_PRESS 4096u	  /* then a thread is worth it from here on */
+#define PAUSE_MAX (20 * CLOCK_MS) /* a longer one between blocks counts so */
 
 /* auto's level, by the ns that each byte waits for room on the link: a slower
  * one leaves more time. */
@@ -62,7 +65,8 @@ struct pack {
 	struct meter pace, busy; /* from block to block, and packing in it */
 	int64_t last;		 /* CLOCK_MONOTONIC of the last one, 0: none */
 	uint64_t large;		 /* bytes of large frames so far */
-	bool hurried;		 /* LEVEL_SPARE was given up */
+	bool spare;		 /* the thread has time for LEVEL_SPARE */
+	uint64_t again;		 /* not before so many bytes were packed */
 	unsigned skip, back_off; /* blocks */
 	uint64_t in, out;	 /* bytes packed so far, and into what */
 	struct press *press;	 /* NULL: no thread */
@@ -130,8 +134,7 @@ void pack_waited(struct pack *p, int64_t ns)
 static void judge(struct pack *p)
 {
 	double link = 2 * mean(&p->writing) + mean(&p->waiting);
-	bool spare = p->mode == REMOTE_PACK_AUTO && p->level == LEVEL_SPARE;
-	bool early = (p->content < EARLY_BYTES || spare) &&
+	bool early = (p->content < EARLY_BYTES || p->spare) &&
 		     mean(&p->left) < 0.9;
 
 	if (early || mean(&p->packing) + mean(&p->left) * link < link) {
@@ -154,35 +157,42 @@ static void paced(struct pack *p, size_t bytes)
 	p->last = now;
 }
 
-/* Does the thread have the time for LEVEL_SPARE? */
-static bool spare(struct pack *p)
+/* Does the thread have the time for LEVEL_SPARE?  Each answer takes SPARE_BYTES
+ * of measuring. */
+static void look_for_time(struct pack *p)
 {
 	double busy = mean(&p->busy), all = mean(&p->pace);
+	bool was = p->spare;
 
-	if (p->hurried || p->pace.bytes < SPARE_BYTES ||
-	    p->large < SPARE_BYTES / 4)
-		return false;
-	if (p->level < LEVEL_SPARE)
-		return busy < SPARE_SHARE * all;
-	p->hurried = busy > SPARE_END * all;
-	return !p->hurried;
+	if (p->pace.bytes < SPARE_BYTES || (p->pressed && !p->press))
+		return;
+	if (was && busy > SPARE_END * all) {
+		p->spare = false;
+		p->again = p->in + SPARE_AGAIN;
+	} else if (!was) {
+		p->spare = p->in >= p->again && p->large >= SPARE_BYTES / 4 &&
+			   busy < SPARE_SHARE * all && thread_aside();
+	}
+	if (p->spare != was)
+		p->pace = p->busy = (struct meter){0};
 }
 
-/* auto's level.  Each change costs what the codec remembers: it rises, or falls
- * once. */
+/* auto's level.  A change costs what the codec remembers: it only rises, but for
+ * the end of LEVEL_SPARE. */
 static int suits(struct pack *p)
 {
 	double wait = p->waiting.bytes > SAMPLE_BYTES ? mean(&p->waiting) : 0;
-	bool was = p->hurried, time = spare(p);
+	bool was = p->spare;
 	size_t i = 0;
+	int level;
 
 	while (wait < levels[i].wait)
 		i++;
-	if (time && levels[i].level < LEVEL_SPARE)
-		return p->level > LEVEL_SPARE ? p->level : LEVEL_SPARE;
-	return was == p->hurried && levels[i].level < p->level
-		       ? p->level
-		       : levels[i].level;
+	level = levels[i].level;
+	look_for_time(p);
+	if (p->spare && level < LEVEL_SPARE)
+		level = LEVEL_SPARE;
+	return level < p->level && p->spare == was ? p->level : level;
 }
 
 static int ready(struct pack *p, struct err *err)
@@ -251,7 +261,7 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	      struct buf *wire, struct err *err)
 {
-	size_t frames, large;
+	size_t frames, large, least;
 	bool small;
 	int r;
 
@@ -273,11 +283,12 @@ int pack_next(struct pack *p, const struct buf *from, size_t at, size_t *len,
 	r = ready(p, err);
 	if (r < 0)
 		return r;
-	if (*len >= PRESS_BYTES && !p->pressed) {
+	least = p->spare ? SPARE_PRESS : PRESS_BYTES;
+	if (*len >= least && !p->pressed) {
 		p->press = press_new();
 		p->pressed = true;
 	}
-	if (*len < PRESS_BYTES || !p->press) {
+	if (*len < least || !p->press) {
 		r = pack_here(p, from->data + at, *len, small, wire, err);
 	} else {
 		p->small = small;

