@@ -12,6 +12,9 @@
 
 /* Since an arbitrary start; never runs backwards. */
 int64_t clock_mono(void);
+/* What this thread has worked, without the time that others had its processor;
+ * clock_mono where that is not told. */
+int64_t clock_thread(void);
 /* Since 1970, as file systems stamp it. */
 int64_t clock_real(void);
 /* Sleep; a signal ends it early. */

@@ -1,6 +1,7 @@
 #include "snapsync/clock.h"
 
 #include <time.h>
+#include <unistd.h>
 
 static int64_t read_clock(clockid_t id)
 {
@@ -13,6 +14,17 @@ static int64_t read_clock(clockid_t id)
 int64_t clock_mono(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_thread(void)
+{
+#if defined(_POSIX_THREAD_CPUTIME) && _POSIX_THREAD_CPUTIME >= 0
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0)
+		return (int64_t)t.tv_sec * CLOCK_SECOND + t.tv_nsec;
+#endif
+	return clock_mono();
 }
 
 int64_t clock_real(void)

@@ -245,7 +245,7 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 		     bool small, struct buf *wire, struct err *err)
 {
 	struct frame_mark mark = {0};
-	int64_t start = clock_mono();
+	int64_t start = clock_thread();
 	size_t before;
 	int r = frame_begin(wire, MSG_PACK, 0, &mark, err);
 
@@ -254,7 +254,7 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 		r = codec_pack(p->codec, bytes, len, wire, err);
 	if (r < 0)
 		return r;
-	count(p, len, wire->len - before, clock_mono() - start, small);
+	count(p, len, wire->len - before, clock_thread() - start, small);
 	return frame_end(wire, &mark, err);
 }
 

@@ -35,11 +35,11 @@ static void *run(void *arg)
 		if (p->stop)
 			break;
 		pthread_mutex_unlock(&p->lock);
-		start = clock_mono();
+		start = clock_thread();
 		buf_clear(&p->out);
 		p->code = codec_pack(p->codec, p->in.data, p->in.len, &p->out,
 				     &p->err);
-		p->ns = clock_mono() - start;
+		p->ns = clock_thread() - start;
 		pthread_mutex_lock(&p->lock);
 		p->work = false;
 		pthread_cond_broadcast(&p->change);
