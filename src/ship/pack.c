@@ -16,9 +16,10 @@
  * at first.
  *
  * Its level follows the link, and the time that the thread has: where blocks
- * come so slowly that packing takes less than a twentieth of it (what is sent
- * lies thin among many entries), a better level costs nothing.  When they come
- * faster, so that it takes half, the level is given up again, for a while.
+ * come so slowly that packing takes less than a fifth of it (what is sent lies
+ * thin among many entries), a better level costs little.  When they come faster,
+ * so that it takes most of it, the level is given up again, for a while.  Both
+ * are by the clock: where others want the processors, both grow alike.
  */
 #include <stdlib.h>
 
@@ -34,14 +35,15 @@
 #define EARLY_BYTES                                                            \
 	(4u << 20)	/* of content: until then a slow link may look fast */
 #define LEVEL_DEFAULT 3 /* -z */
-#define PRESS_BYTES (32u << 10)	  /* from here on a thread is worth it */
-#define LEVEL_SPARE 6		  /* where the thread has time */
-#define SPARE_SHARE 0.05	  /* of the time is packing: it has */
-#define SPARE_END 0.5		  /* at LEVEL_SPARE: it has no longer */
-#define SPARE_BYTES (1u << 20)	  /* measured before; a quarter of it content */
-#define SPARE_AGAIN (64u << 20)	  /* bytes until it is tried again */
-#define SPARE_PRESS 4096u	  /* then a thread is worth it from here on */
-#define PAUSE_MAX (20 * CLOCK_MS) /* a longer one between blocks counts so */
+#define PRESS_BYTES (32u << 10) /* from here on a thread is worth it */
+#define LEVEL_SPARE 6		/* where the thread has time */
+#define SPARE_SHARE 0.2		/* of the time is packing: it has */
+#define SPARE_END 0.8		/* at LEVEL_SPARE: it has no longer */
+#define SPARE_BYTES (1u << 20)	/* measured before; a quarter of it content */
+#define SPARE_TRIED (3u << 20)	/* measured before it may end */
+#define SPARE_AGAIN (16u << 20) /* bytes until it is tried again */
+#define SPARE_PRESS 4096u	/* then a thread is worth it from here on */
+#define PAUSE_MAX (200 * CLOCK_MS) /* a longer one between blocks counts so */
 
 /* auto's level, by the ns that each byte waits for room on the link: a slower
  * one leaves more time. */
@@ -166,7 +168,7 @@ static void look_for_time(struct pack *p)
 
 	if (p->pace.bytes < SPARE_BYTES || (p->pressed && !p->press))
 		return;
-	if (was && busy > SPARE_END * all) {
+	if (was && p->pace.bytes >= SPARE_TRIED && busy > SPARE_END * all) {
 		p->spare = false;
 		p->again = p->in + SPARE_AGAIN;
 	} else if (!was) {
@@ -228,14 +230,15 @@ static size_t block(const struct buf *b, size_t at, size_t most, size_t *frames,
 }
 
 /* A block of `in` bytes has become `out`. */
-static void count(struct pack *p, size_t in, size_t out, int64_t ns, bool small)
+static void count(struct pack *p, size_t in, size_t out,
+		  const struct press_time *time, bool small)
 {
 	p->in += in;
 	p->out += out;
-	meter_add(&p->busy, ns, in);
+	meter_add(&p->busy, time->took, in);
 	if (small)
 		return;
-	meter_add(&p->packing, ns, in);
+	meter_add(&p->packing, time->worked, in);
 	meter_add(&p->left, (int64_t)out, in);
 	p->content += in;
 	judge(p);
@@ -245,7 +248,8 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 		     bool small, struct buf *wire, struct err *err)
 {
 	struct frame_mark mark = {0};
-	int64_t start = clock_thread();
+	int64_t begin = clock_mono(), start = clock_thread();
+	struct press_time time;
 	size_t before;
 	int r = frame_begin(wire, MSG_PACK, 0, &mark, err);
 
@@ -254,7 +258,9 @@ static int pack_here(struct pack *p, const unsigned char *bytes, size_t len,
 		r = codec_pack(p->codec, bytes, len, wire, err);
 	if (r < 0)
 		return r;
-	count(p, len, wire->len - before, clock_thread() - start, small);
+	time.worked = clock_thread() - start;
+	time.took = clock_mono() - begin;
+	count(p, len, wire->len - before, &time, small);
 	return frame_end(wire, &mark, err);
 }
 
@@ -312,8 +318,8 @@ int pack_take(struct pack *p, struct buf *wire, struct err *err)
 	size_t in = press_holds(p->press);
 	struct frame_mark mark = {0};
 	const struct buf *out;
-	int64_t ns;
-	int r = press_take(p->press, &out, &ns, err);
+	struct press_time time;
+	int r = press_take(p->press, &out, &time, err);
 
 	if (r <= 0)
 		return r;
@@ -322,7 +328,7 @@ int pack_take(struct pack *p, struct buf *wire, struct err *err)
 		r = buf_put(wire, out->data, out->len, err);
 	if (r < 0)
 		return r;
-	count(p, in, out->len, ns, p->small);
+	count(p, in, out->len, &time, p->small);
 	r = frame_end(wire, &mark, err);
 	return r < 0 ? r : 1;
 }

@@ -17,7 +17,8 @@ struct press {
 	/* Of the thread while there is work, else of the session. */
 	struct codec *codec;
 	struct buf in, out;
-	int64_t ns;
+	struct press_time time;
+	int64_t since; /* CLOCK_MONOTONIC, press_begin */
 	int code;
 	struct err err;
 	bool begun; /* of the session: a block was not taken back yet */
@@ -39,7 +40,8 @@ static void *run(void *arg)
 		buf_clear(&p->out);
 		p->code = codec_pack(p->codec, p->in.data, p->in.len, &p->out,
 				     &p->err);
-		p->ns = clock_thread() - start;
+		p->time.worked = clock_thread() - start;
+		p->time.took = clock_mono() - p->since;
 		pthread_mutex_lock(&p->lock);
 		p->work = false;
 		pthread_cond_broadcast(&p->change);
@@ -96,6 +98,7 @@ int press_begin(struct press *p, struct codec *codec, const void *bytes,
 	if (r < 0)
 		return r;
 	p->codec = codec;
+	p->since = clock_mono();
 	p->begun = true;
 	pthread_mutex_lock(&p->lock);
 	p->work = true;
@@ -117,7 +120,7 @@ void press_wait(struct press *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
-int press_take(struct press *p, const struct buf **out, int64_t *ns,
+int press_take(struct press *p, const struct buf **out, struct press_time *time,
 	       struct err *err)
 {
 	bool over;
@@ -132,6 +135,6 @@ int press_take(struct press *p, const struct buf **out, int64_t *ns,
 		return *err = p->err, p->code;
 	p->begun = false;
 	*out = &p->out;
-	*ns = p->ns;
+	*time = p->time;
 	return 1;
 }

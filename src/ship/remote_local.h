@@ -79,6 +79,10 @@ void pack_waited(struct pack *p, int64_t ns);
 void pack_counts(const struct pack *p, uint64_t *in, uint64_t *out);
 
 /* press.c */
+struct press_time {
+	int64_t worked; /* ns of the processor */
+	int64_t took;	/* ns from press_begin on: with waiting for one, too */
+};
 /* NULL where there can be no thread. */
 struct press *press_new(void);
 void press_free(struct press *p);
@@ -88,8 +92,8 @@ int press_begin(struct press *p, struct codec *codec, const void *bytes,
 /* Bytes of the block that was not taken back yet. */
 size_t press_holds(const struct press *p);
 void press_wait(struct press *p);
-/* 1 it is packed: *out, lent until the next one begins, in *ns; 0 not yet. */
-int press_take(struct press *p, const struct buf **out, int64_t *ns,
+/* 1 it is packed: *out, lent until the next one begins, in *time; 0 not yet. */
+int press_take(struct press *p, const struct buf **out, struct press_time *time,
 	       struct err *err);
 
 /* remote_sink.c */
