@@ -6,11 +6,14 @@ random() { head -c "$1" /dev/urandom; }
 literal() { stat_of 'Literal data'; }
 # most "what" LIMIT: equal, and at most LIMIT literal bytes
 most() { run_sync --stats "$S" "$D"; ok "$1: equal" same "$S" "$D"; ok "$1: $(literal) literal bytes, at most $2" test "$(literal)" -le "$2"; }
-# usual "what" LIMIT FUNCTION: the same after each of three calls of it with $n, and at most LIMIT literal bytes after the
-# middle one: where cuts fall together again is chance, since content and seed are.
+# usual "what" LIMIT FUNCTION: the same after each of three calls of it with $n, at most twice LIMIT literal bytes after
+# each and LIMIT after the middle one: where cuts fall together again is chance, since content and seed are.
 usual() {
 	: >"$T/.three"
-	for n in 1 2 3; do $3; run_sync --stats "$S" "$D"; ok "$1, $n: equal" same "$S" "$D"; literal >>"$T/.three"; done
+	for n in 1 2 3; do
+		$3; run_sync --stats "$S" "$D"; ok "$1, $n: equal" same "$S" "$D"; literal >>"$T/.three"
+		ok "$1, $n: $(literal) literal bytes, at most $(($2 * 2))" test "$(literal)" -le $(($2 * 2))
+	done
 	n=$(sort -n "$T/.three" | sed -n 2p); ok "$1: $n literal bytes, at most $2" test "$n" -le "$2"
 }
 random 20000000 >"$S/a"; random 5000 >"$S/small"; good_sync "begin" "$S" "$D"; settle
