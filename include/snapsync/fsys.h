@@ -53,6 +53,10 @@ struct fsys_stat {
 	uint64_t size; /* bytes */
 	uint32_t rdev_major, rdev_minor;
 	struct fsys_time mtime, ctime;
+	/* Nanoseconds since 1970, wrapped into 64 bits: an identity, not a time
+	 * to compute with.  0 where the file system or the system has none, and
+	 * from fsys_fstat. */
+	uint64_t birth;
 };
 
 /* Opening. */
@@ -61,7 +65,8 @@ enum fsys_open {
 	FSYS_WRITE = 1,	 /* read and write */
 	FSYS_CREATE = 2, /* create if missing */
 	FSYS_EXCL = 4,	 /* it must not exist */
-	FSYS_TRUNC = 8
+	FSYS_TRUNC = 8,
+	FSYS_QUIET = 16 /* reading leaves no access time, where that is ours to say */
 };
 /* A file; O_NOFOLLOW, O_CLOEXEC, and O_NONBLOCK so that a FIFO cannot hold us. */
 int fsys_open(int dirfd, const char *name, unsigned how, unsigned mode, struct err *err);
@@ -82,10 +87,6 @@ int fsys_fstat(int fd, struct fsys_stat *st, struct err *err);
  * the last change is less than a kernel tick before it, or less than two
  * seconds where the file system seems to count in seconds. */
 bool fsys_young(const struct fsys_stat *st, int64_t at);
-/* Birth time as nanoseconds since 1970, wrapped into 64 bits: an identity, not
- * a time to compute with.  0 where the file system or the system has none.
- * `name` NULL asks about dirfd itself. */
-uint64_t fsys_birth(int dirfd, const char *name);
 /* An identity of the mounted file system that outlives a remount where the
  * system has one (statvfs f_fsid); 0 if unknown. */
 uint64_t fsys_fsid(int fd);

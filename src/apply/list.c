@@ -75,7 +75,7 @@ static int hash_file(struct listing *l, int dirfd, const char *name,
 
 	if (r < 0)
 		return r;
-	fd = fsys_open(dirfd, name, FSYS_READ, 0, &why);
+	fd = fsys_open(dirfd, name, FSYS_READ | FSYS_QUIET, 0, &why);
 	if (fd < 0)
 		return 0;
 	hash_reset(l->a->hash, l->a->hello.seed);

@@ -94,7 +94,7 @@ static int open_file(struct apply *a, const struct msg_path *path,
 	struct fsys_stat st;
 	int dirfd, fd, r = confine_parent(a, path, &dirfd, name, NULL, err);
 
-	fd = r < 0 ? r : fsys_open(dirfd, name, FSYS_READ, 0, err);
+	fd = r < 0 ? r : fsys_open(dirfd, name, FSYS_READ | FSYS_QUIET, 0, err);
 	if (fd < 0)
 		return fd;
 	r = fsys_fstat(fd, &st, err);

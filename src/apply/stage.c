@@ -281,7 +281,7 @@ static int open_copied(struct apply *a, const struct msg_copy *m,
 
 	if (r < 0)
 		return r;
-	fd = fsys_open(dirfd, name, FSYS_READ, 0, err);
+	fd = fsys_open(dirfd, name, FSYS_READ | FSYS_QUIET, 0, err);
 	if (fd < 0)
 		return fd;
 	r = fsys_fstat(fd, &st, err);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fsys_local.h"
+#include "snapsync/clock.h"
 #include "snapsync/hash.h"
 
 /* Not in the headers of every Linux that is still in use. */
@@ -40,18 +41,46 @@ int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err)
 	return fd < 0 ? fsys_fail(err, "open", name) : fd;
 }
 
-uint64_t fsys_birth(int dirfd, const char *name)
+int fsys_quiet_flag(void)
+{
+	return O_NOATIME;
+}
+
+/* In one call with the time of birth.  Where the kernel, or what it is confined
+ * by, has no statx: without. */
+int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
+	      struct err *err)
 {
 	struct statx x;
-	int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_AS_STAT;
 
-	if (!name)
-		flags |= AT_EMPTY_PATH;
-	if (statx(fsys_at(dirfd), name ? name : "", flags, STATX_BTIME, &x) < 0)
-		return 0;
-	if (!(x.stx_mask & STATX_BTIME))
-		return 0;
-	return (uint64_t)x.stx_btime.tv_sec * 1000000000u + x.stx_btime.tv_nsec;
+	if (statx(fsys_at(dirfd), name,
+		  AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_AS_STAT,
+		  STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+		return errno == ENOSYS || errno == EPERM
+			       ? fsys_stat_plain(dirfd, name, st, err)
+			       : fsys_fail(err, "stat", name);
+	memset(st, 0, sizeof(*st));
+	st->type = fsys_type_of(x.stx_mode);
+	st->mode = x.stx_mode & 07777;
+	st->uid = x.stx_uid;
+	st->gid = x.stx_gid;
+	st->dev = (uint64_t)makedev(x.stx_dev_major, x.stx_dev_minor);
+	st->ino = x.stx_ino;
+	st->nlink = x.stx_nlink;
+	if (st->type == FSYS_FILE || st->type == FSYS_SYMLINK)
+		st->size = x.stx_size;
+	if (st->type == FSYS_CHAR || st->type == FSYS_BLOCK) {
+		st->rdev_major = x.stx_rdev_major;
+		st->rdev_minor = x.stx_rdev_minor;
+	}
+	st->mtime.s = x.stx_mtime.tv_sec;
+	st->mtime.ns = x.stx_mtime.tv_nsec;
+	st->ctime.s = x.stx_ctime.tv_sec;
+	st->ctime.ns = x.stx_ctime.tv_nsec;
+	if (x.stx_mask & STATX_BTIME)
+		st->birth = (uint64_t)x.stx_btime.tv_sec * CLOCK_SECOND +
+			    x.stx_btime.tv_nsec;
+	return 0;
 }
 
 int fsys_sync_fs(int fd, struct err *err)

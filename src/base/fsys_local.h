@@ -12,7 +12,12 @@ int fsys_fail(struct err *err, const char *call, const char *name);
 /* FSYS_CWD to AT_FDCWD. */
 int fsys_at(int dirfd);
 enum fsys_type fsys_type_of(mode_t mode);
+/* fsys_stat as POSIX.1 has it: without the time of birth. */
+int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
+		    struct err *err);
 /* Of the platform's file: */
+/* The open(2) flag for FSYS_QUIET; 0: there is none.  EPERM: not one's own. */
+int fsys_quiet_flag(void);
 void fsys_rdev_split(dev_t rdev, uint32_t *major_out, uint32_t *minor_out);
 dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in);
 enum fsys_type fsys_dirent_type(const struct dirent *e);

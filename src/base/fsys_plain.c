@@ -23,11 +23,15 @@ int fsys_open_dir(int dirfd, const char *name, bool list, struct err *err)
 	return fd < 0 ? fsys_fail(err, "open", name) : fd;
 }
 
-uint64_t fsys_birth(int dirfd, const char *name)
+int fsys_quiet_flag(void)
 {
-	(void)dirfd;
-	(void)name;
 	return 0;
+}
+
+int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
+	      struct err *err)
+{
+	return fsys_stat_plain(dirfd, name, st, err);
 }
 
 int fsys_sync_fs(int fd, struct err *err)

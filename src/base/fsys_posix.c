@@ -38,9 +38,13 @@ int fsys_open(int dirfd, const char *name, unsigned how, unsigned mode,
 	flags |= how & FSYS_CREATE ? O_CREAT : 0;
 	flags |= how & FSYS_EXCL ? O_EXCL : 0;
 	flags |= how & FSYS_TRUNC ? O_TRUNC : 0;
+	flags |= how & FSYS_QUIET ? fsys_quiet_flag() : 0;
 	do
 		fd = openat(fsys_at(dirfd), name, flags, (mode_t)mode);
 	while (fd < 0 && errno == EINTR);
+	if (fd < 0 && errno == EPERM && how & FSYS_QUIET)
+		return fsys_open(dirfd, name, how & ~(unsigned)FSYS_QUIET, mode,
+				 err);
 	return fd < 0 ? fsys_fail(err, "open", name) : fd;
 }
 
@@ -111,10 +115,11 @@ static void take_stat(const struct stat *in, struct fsys_stat *out)
 	out->mtime.ns = (uint32_t)in->st_mtim.tv_nsec;
 	out->ctime.s = in->st_ctim.tv_sec;
 	out->ctime.ns = (uint32_t)in->st_ctim.tv_nsec;
+	out->birth = 0;
 }
 
-int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
-	      struct err *err)
+int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
+		    struct err *err)
 {
 	struct stat raw;
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ship_local.h"
 
@@ -20,6 +21,7 @@ int ship_new(struct store *s, int root_fd, struct dest *d,
 	h->s = s;
 	h->d = d;
 	h->root_fd = root_fd;
+	h->euid = (uint32_t)geteuid();
 	h->o = *o;
 	h->teller.log = o->log;
 	h->src_fd = -1;

@@ -157,6 +157,7 @@ struct ship {
 	struct store *s;
 	struct dest *d;
 	int root_fd;
+	uint32_t euid; /* ours */
 	struct ship_options o;
 	struct ship_counts counts;
 	struct problem_teller teller;

@@ -56,6 +56,7 @@ static void row_of(const struct scan_entry *e, int64_t dev,
 	memset(row, 0, sizeof(*row));
 	row->dev = dev;
 	row->ino = e->st.ino;
+	row->birth = e->st.birth;
 	row->ctime = pass_time(e->st.ctime);
 	row->nlink = e->st.nlink;
 	row->a.type = e->st.type;
@@ -119,9 +120,8 @@ static int compare_inode(struct pass *p, const struct scan_dir *dir,
 	}
 	/* A number given anew to the same name: its other names are to be
 	 * known by the birth it has now. */
-	if (!new->birth)
-		new->birth = same_stat ? old->birth
-				       : fsys_birth(dir->fd, e->name);
+	if (!new->birth && same_stat)
+		new->birth = old->birth;
 	if (new->a.type == FSYS_SYMLINK) {
 		r = read_target(p, dir, e, new, err);
 		if (r < 0 || (same_stat && !new->a.hashed))
@@ -278,7 +278,6 @@ static int find_inode(struct pass *p, const struct scan_dir *dir,
 
 	if (r < 0)
 		return r;
-	new->birth = fsys_birth(dir->fd, e->name);
 	if (r > 0 && known.a.type == new->a.type &&
 	    (!known.birth || !new->birth || known.birth == new->birth)) {
 		if (known.a.type == FSYS_DIR) {

@@ -58,7 +58,7 @@ passes=$(grep -c . "$T/lists"); ok "listed once: $passes calls" test "$passes" -
 # Passes that take longer than --timeout, and than the helper waits: it is not called silent, and nothing waits for a pass more.
 for dirs in 10 26; do
 	rm -rf "$S" "$D" "$T/state"; i=0; while [ $i -lt $dirs ]; do mkdir -p "$S/d$i"; echo $i >"$S/d$i/f"; i=$((i + 1)); done; run_sync "$S" "$D"
-	ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}" strace -f -b execve -qq -o /dev/null -e trace=newfstatat -e inject=newfstatat:delay_enter=100000 "$SNAPSYNC" --state-dir "$T/state" --interval 0.2 --timeout 1 "$S" "$D" 2>"$T/errors" & pid=$!
+	ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}" strace -f -b execve -qq -o /dev/null -e trace=newfstatat,statx -e inject=newfstatat,statx:delay_enter=100000 "$SNAPSYNC" --state-dir "$T/state" --interval 0.2 --timeout 1 "$S" "$D" 2>"$T/errors" & pid=$!
 	for i in 1 2 3 4 5 6; do sleep 1.5; echo more >>"$S/d$i/f"; done; ok "passes longer than --timeout, $dirs directories: equal" equal
 	is "and nobody is blamed" "$(cat "$T/errors")" ""; kill $(ps -o pid= --ppid $pid); wait $pid
 done
@@ -66,7 +66,7 @@ done
 # each other: no thread helps.)
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; d=$S; for i in $(seq 15); do d=$d/d; mkdir "$d"; done; echo 1 >"$S/f"; echo 1 >"$d/f"
 while [ ! -e "$D/f" ]; do echo more >>"$S/busy"; done & writer=$!
-ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}" strace -f -b execve -qq -o "$T/walks" -e trace=newfstatat,getdents64 -e inject=newfstatat:delay_enter=100000 "$SNAPSYNC" --state-dir "$T/state" --timeout 1 "$S" "$D" >"$T/out" 2>"$T/errors"; rc=$?; kill $writer 2>/dev/null; wait $writer
+ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}" strace -f -b execve -qq -o "$T/walks" -e trace=newfstatat,statx,getdents64 -e inject=newfstatat,statx:delay_enter=100000 "$SNAPSYNC" --state-dir "$T/state" --timeout 1 "$S" "$D" >"$T/out" 2>"$T/errors"; rc=$?; kill $writer 2>/dev/null; wait $writer
 is "a long second walk of one run: exit" "$rc $(cat "$T/errors")" "0 "; ok "equal" same "$S" "$D"; ok "there was one" test "$(grep -c getdents64 "$T/walks")" -ge 64
 # SRC is a symbolic link that is pointed elsewhere meanwhile.
 mkdir "$T/r1" "$T/r2"; echo one >"$T/r1/f"; echo old >"$T/r1/old"; settle; echo two >"$T/r2/f"; ln -s r1 "$T/current"

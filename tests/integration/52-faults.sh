@@ -97,6 +97,7 @@ sweep helper fchownat $few EIO EROFS
 sweep helper ftruncate $few ENOSPC EFBIG EINTR
 sweep helper copy_file_range $few EIO ENOSPC EINTR EXDEV
 sweep helper newfstatat $many EIO EACCES
+sweep helper statx $many EIO EACCES
 sweep helper fcntl $few ENOLCK EMFILE EINTR
 sweep helper poll $few EINTR ENOMEM
 sweep client openat $many EMFILE EIO EACCES EINTR ENOMEM
@@ -107,8 +108,8 @@ sweep client write $few EIO EINTR
 sweep client fdatasync $few EIO ENOSPC
 sweep client ftruncate $few EIO
 sweep client getdents64 $many EIO EACCES
-sweep client newfstatat $many EIO EACCES ENOENT
-sweep client statx $few EIO EACCES
+sweep client newfstatat $many EIO EACCES
+sweep client statx $many EIO EACCES ENOENT ENOSYS
 sweep client readlinkat $few EIO EACCES
 sweep client unlink $few EIO EACCES
 sweep client fcntl $few ENOLCK EIO
@@ -122,12 +123,14 @@ sanitized || { sweep helper mmap $few ENOMEM; sweep client mmap $few ENOMEM; }
 RUN=--verify
 sweep helper getdents64 $many EIO EACCES
 sweep helper newfstatat $many EIO EACCES
+sweep helper statx $many EIO EACCES
 sweep helper openat $few EIO EMFILE
 sweep helper readlinkat $few EIO EACCES
 # The same at a first contact; -c since the swapped files have the same times.
 RUN="--delete -c" LOST=1
 sweep helper getdents64 $few EIO EACCES
 sweep helper newfstatat $few EIO EACCES
+sweep helper statx $few EIO EACCES
 sweep helper openat $few EIO EMFILE
 echo "# $cases cases, $failed_runs of them failed runs"
 ok "there were many ($cases)" test $cases -gt 80

@@ -254,6 +254,28 @@ int fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 	return timed((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
 }
 
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *x)
+{
+	char s[256];
+	int r;
+
+	if (odd.unseen && strcmp(name, "unseen") == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	r = (int)syscall(SYS_statx, dirfd, spelled(dirfd, name, s), flags, mask, x);
+	if (r == 0 && odd.ticks) {
+		x->stx_mtime.tv_sec -= x->stx_mtime.tv_sec & 1;
+		x->stx_ctime.tv_sec -= x->stx_ctime.tv_sec & 1;
+		x->stx_mtime.tv_nsec = x->stx_ctime.tv_nsec = 0;
+	}
+	if (r == 0 && odd.timeless && S_ISDIR(x->stx_mode)) {
+		x->stx_mtime.tv_sec = x->stx_ctime.tv_sec = 1000000000;
+		x->stx_mtime.tv_nsec = x->stx_ctime.tv_nsec = 1;
+	}
+	return r;
+}
+
 int fstat64(int fd, struct stat64 *st)
 {
 	return timed((int)syscall(SYS_fstat, fd, st), st);
