@@ -20,6 +20,8 @@
 #include "snapsync/store.h"
 
 #define INDEX_HITS 8u
+/* What is smaller is not worth the words that name it, and is not looked for. */
+#define INDEX_WHOLE_MIN 256u
 #define INDEX_LIST_MAX (1u << 20) /* chunks of one version; longer ones are not indexed */
 #define INDEX_HOLE 0u		  /* key of what is no chunk, but a hole */
 

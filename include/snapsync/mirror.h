@@ -41,6 +41,8 @@ int mirror_get(struct store *s, int64_t dest, struct place at, int64_t *inode, e
  * the limbo or a stranger.  1; 0 it hangs nowhere, or too deep. */
 int mirror_path(struct store *s, int64_t dest, int64_t inode, struct buf *out, int64_t *top, struct err *err);
 int mirror_names_of(struct store *s, int64_t dest, int64_t inode, struct name_list *out, struct err *err);
+/* ... but for one. */
+int mirror_names_besides(struct store *s, int64_t dest, int64_t inode, struct place at, struct name_list *out, struct err *err);
 int mirror_names_in(struct store *s, int64_t dest, int64_t parent, struct name_list *out, struct err *err);
 /* Attributes of an inode the destination has; falls back to S. */
 int mirror_inode(struct store *s, int64_t dest, int64_t inode, struct attr *out, struct err *err);

@@ -76,6 +76,9 @@ int db_open(const char *path, enum db_mode mode, struct db **out,
 	int flags = SQLITE_OPEN_NOMUTEX;
 	int r;
 
+	/* One thread has to do with it.  Too late for the second database. */
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	*out = NULL;
 	if (!db || !(db->path = strdup(path))) {
 		free(db);

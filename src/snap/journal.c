@@ -166,16 +166,10 @@ static int break_links(struct settle *t, const struct journal_row *row,
 	int r;
 
 	name_list_init(&names);
-	r = mirror_names_of(t->s, t->d->id, row->inode, &names, err);
-	for (i = 0; r >= 0 && i < names.count; i++) {
-		struct place *other = &names.rows[i].at;
-
-		if (other->parent == at.parent && other->len == at.len &&
-		    memcmp(other->name, at.name, at.len) == 0)
-			continue;
-		r = mirror_set(t->s, t->d->id, *other, STORE_DEAD, row->type,
-			       err);
-	}
+	r = mirror_names_besides(t->s, t->d->id, row->inode, at, &names, err);
+	for (i = 0; r >= 0 && i < names.count; i++)
+		r = mirror_set(t->s, t->d->id, names.rows[i].at, STORE_DEAD,
+			       row->type, err);
 	name_list_release(&names);
 	return r;
 }

@@ -101,27 +101,40 @@ static int collect(struct sql *q, struct name_list *out, struct err *err)
 	return r;
 }
 
-int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
-		    struct name_list *out, struct err *err)
+int mirror_names_besides(struct store *s, int64_t dest, int64_t inode,
+			 struct place at, struct name_list *out,
+			 struct err *err)
 {
 	struct sql *q = db_sql(
 		s->db,
-		/* The planner would rather walk all that differs. */
+		/* The planner would rather walk all that differs.  The usual
+		 * file has one name: the index alone says so. */
 		"SELECT parent, name, inode, type FROM dest_name"
 		" INDEXED BY dest_name_inode"
-		" WHERE dest=?1 AND inode=?2 AND inode<>0 UNION ALL"
+		" WHERE dest=?1 AND inode=?2 AND inode<>0"
+		" AND (parent<>?3 OR name<>?4) UNION ALL"
 		" SELECT n.parent, n.name, n.inode, i.type FROM name n"
-		" JOIN inode i ON i.id=n.inode"
-		" LEFT JOIN dest_name d ON d.dest=?1 AND d.parent=n.parent"
-		"  AND d.name=n.name"
-		" WHERE n.inode=?2 AND d.dest IS NULL",
+		" CROSS JOIN inode i ON i.id=n.inode"
+		" WHERE n.inode=?2 AND (n.parent<>?3 OR n.name<>?4)"
+		" AND NOT EXISTS (SELECT 1 FROM dest_name d WHERE d.dest=?1"
+		"  AND d.parent=n.parent AND d.name=n.name)",
 		err);
 
 	if (!q)
 		return err->code;
 	db_int(q, 1, dest);
 	db_int(q, 2, inode);
+	db_int(q, 3, at.parent);
+	db_blob(q, 4, at.name, at.len);
 	return collect(q, out, err);
+}
+
+int mirror_names_of(struct store *s, int64_t dest, int64_t inode,
+		    struct name_list *out, struct err *err)
+{
+	struct place none = {INT64_MIN, "", 0};
+
+	return mirror_names_besides(s, dest, inode, none, out, err);
 }
 
 int mirror_path(struct store *s, int64_t dest, int64_t inode, struct buf *out,
@@ -159,10 +172,10 @@ int mirror_names_in(struct store *s, int64_t dest, int64_t parent,
 		"SELECT parent, name, inode, type FROM dest_name"
 		" WHERE dest=?1 AND parent=?2 AND inode<>0 UNION ALL"
 		" SELECT n.parent, n.name, n.inode, i.type FROM name n"
-		" JOIN inode i ON i.id=n.inode"
-		" LEFT JOIN dest_name d ON d.dest=?1 AND d.parent=n.parent"
-		"  AND d.name=n.name"
-		" WHERE n.parent=?2 AND d.dest IS NULL"
+		" CROSS JOIN inode i ON i.id=n.inode"
+		" WHERE n.parent=?2"
+		" AND NOT EXISTS (SELECT 1 FROM dest_name d WHERE d.dest=?1"
+		"  AND d.parent=n.parent AND d.name=n.name)"
 		" ORDER BY name",
 		err);
 

@@ -75,8 +75,28 @@ for f in f1 f2; do cat "$S/$f" >"$T/x"; mv "$T/x" "$S/$f"; done; mv "$S/f2" "$S/
 random 66000000 >"$S/grown"; truncate -s 1072693248 "$S/grown"; random 1048576 >>"$S/grown"; run_sync "$S" "$D"; settle
 (random 1000000; cat "$S/grown") | cp --sparse=always /dev/stdin "$T/x"; mv "$T/x" "$S/grown"; most "grown and replaced" 1300000
 # More copies than go into one batch: each is made while the one before is carried out.
-rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000; run_sync "$S" "$D"; settle
+rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 9000 300; run_sync "$S" "$D"; settle
 cp -a "$S/d" "$S/e"; most "many copied files" 0
+# What is shorter than the words that name it is not looked for.
+random 255 >"$S/tiny"; random 256 >"$S/short"; run_sync "$S" "$D"; settle; cp "$S/tiny" "$S/tiny2"; cp "$S/short" "$S/short2"
+run_sync --stats "$S" "$D"; ok "tiny copies" same "$S" "$D"; is "255 bytes travel, 256 do not" "$(literal) $(stat_of 'Matched data')" "255 256"
+# Reading leaves access times as they are: of the source, and of what is copied at the destination.
+if [ "$(uname -s)" = Linux ]; then
+	random 5000 >"$S/read"; random 9000 >"$S/seen"; run_sync "$S" "$D"; settle; cp "$S/seen" "$S/seen2"
+	for f in "$S/read" "$D/seen" "$T/x"; do touch -a -d 2001-01-01 "$f"; done; cat "$T/x" >/dev/null; run_sync --stats "$S" "$D"
+	is "of the source" "$(stat -c %X "$S/read")" 978307200; is "of the destination" "$(stat -c %X "$D/seen")" 978307200
+	is "both were read: exit $rc, copied" "$(stat_of 'Matched data')" 9000; ok "equal" same "$S" "$D"
+	echo "# (a plain reader leaves $(stat -c %X "$T/x"))"
+fi
+# Where they are not ours to leave alone, it is read nevertheless.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$T"; mkdir "$T/us" "$T/ud" "$T/ustate"; random 5000 >"$T/us/f"; chown 4242 "$T/ud" "$T/ustate"; cp "$SNAPSYNC" "$SNAPSYNC-helper" "$T/ustate"
+	as_user() { setpriv --reuid=4242 --clear-groups "$T/ustate/snapsync" --state-dir "$T/ustate" --stats "$T/us" "$T/ud" >"$T/.out" 2>"$T/.err"; rc=$?; out=$(cat "$T/.out") errors=$(cat "$T/.err"); }
+	as_user; is "a source of somebody else: exit" $rc 0; ok "is read" cmp "$T/us/f" "$T/ud/f"; settle
+	chown 0 "$T/ud/f"; cp "$T/us/f" "$T/us/g"; as_user; is "a copy of somebody else's: exit" $rc 0; ok "is right" cmp "$T/us/g" "$T/ud/g"; is "and was made there" "$(literal)" 0
+else
+	ok "setpriv is needed to test as an ordinary user" false
+fi
 # A source that is not in memory is fetched ahead.
 rm -rf "$S" "$D" "$T/state"; mkdir "$S"; "$BUILD/tests/manyfiles" "$S/d" 3000; echo top >"$S/top"; sync -f "$S"
 find "$S" -type f -exec dd if={} iflag=nocache count=0 status=none \;

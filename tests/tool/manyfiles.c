@@ -1,14 +1,16 @@
-/* manyfiles DIR N: N small files with content of their own, 100 to a directory. */
+/* manyfiles DIR N [BYTES]: N small files with content of their own, at least so
+ * long, 100 to a directory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
 	char path[4096];
 	long i, n;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 2;
 	n = atol(argv[2]);
 	mkdir(argv[1], 0755);
@@ -23,6 +25,8 @@ int main(int argc, char **argv)
 		if (!f)
 			return 1;
 		fprintf(f, "this is file %ld of its own content %ld\n", i, i * 7919);
+		if (argc == 4 && ftell(f) < atol(argv[3]))
+			ftruncate(fileno(f), atol(argv[3]));
 		fclose(f);
 	}
 	return 0;
