@@ -193,15 +193,28 @@ void scan_list_begin(struct scan_list *l)
 	buf_clear(&l->path);
 }
 
+/* An automounter says ENOENT of what it cannot mount. */
+static bool is_dir(int dirfd, const char *name)
+{
+	struct fsys_stat st;
+	struct err ignored;
+
+	return fsys_stat(dirfd, name, &st, &ignored) == 0 &&
+	       st.type == FSYS_DIR;
+}
+
 int scan_list_open(struct scan_list *l, int dirfd, const char *name,
 		   const struct scan_options *o, bool look,
 		   const struct scan_known *known, struct err *err)
 {
 	int r, fd = fsys_open_dir(dirfd, name, true, err);
 
+	/* Replaced just now, or one that can be seen and not opened. */
+	if (fd < 0 && err->sys == ENOENT && is_dir(dirfd, name))
+		fd = fsys_open_dir(dirfd, name, true, err);
 	if (fd < 0) {
-		if (err->sys == ENOENT || err->sys == ENOTDIR ||
-		    err->sys == ELOOP)
+		if ((err->sys == ENOENT && !is_dir(dirfd, name)) ||
+		    err->sys == ENOTDIR || err->sys == ELOOP)
 			l->flags |= SCAN_VANISHED;
 		l->flags |= SCAN_UNREADABLE;
 		l->sys = err->sys;

@@ -75,6 +75,19 @@ brief() {
 	rc=0; ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=getdents64 -e inject=getdents64:delay_enter=2500000:when=6 "$SNAPSYNC" --state-dir "$T/bstate" "$@" "$S" "$D" >/dev/null 2>"$T/.err" || rc=$?
 	errors=$(cat "$T/.err"); wait $mover
 }
+# A directory that was mounted when an automounter could, and can only be seen now: what is below it is not gone.
+case $(uname -sm) in
+"Linux x86_64"|"Linux aarch64")
+	S=$T/as D=$T/ad; mkdir -p "$S/unmounted/sub" "$S/in"; for i in 1 2 3; do echo $i >"$S/unmounted/$i"; echo $i >"$S/unmounted/sub/$i"; echo $i >"$S/in/$i"; done
+	run_sync --state-dir "$T/astate" "$S" "$D"; settle; mv "$S/unmounted" "$T/mounted"; mkdir "$S/unmounted"; rm "$S/in/1"
+	seen() { ( export ASAN_OPTIONS="verify_asan_link_order=0:${ASAN_OPTIONS:-}"; LD_PRELOAD=$BUILD/tests/odd.so ODD=unmounted ODD_WHO=snapsync "$SNAPSYNC" --state-dir "$T/astate" "$S" "$D" >"$T/.out" 2>"$T/.err" ); rc=$?; errors=$(cat "$T/.err"); }
+	seen; is "a directory that is seen, and cannot be opened: 23" $rc 23; like "is named" "$errors" 'unmounted: directory cannot be read'
+	ok "what is below it stays" diff -r "$T/mounted" "$D/unmounted"; ok "what is gone elsewhere goes" test ! -e "$D/in/1"
+	seen; is "and the next time: 23" $rc 23; ok "it still stays" diff -r "$T/mounted" "$D/unmounted"
+	rmdir "$S/unmounted"; mv "$T/mounted" "$S/unmounted"; run_sync --state-dir "$T/astate" -i "$S" "$D"; is "mounted again: 0" $rc 0; ok "equal" same "$S" "$D"
+	rm -r "$S/unmounted"; seen; is "really gone: 0" $rc 0; ok "equal" same "$S" "$D"
+	;;
+esac
 need strace sqlite3
 brief; is "a directory that was there for one walk only" $rc 0
 run_sync --state-dir "$T/bstate" "$S" "$D"; is "and the next pass" $rc 0; ok "equal" same "$S" "$D"

@@ -11,6 +11,8 @@
  *     ticks      what is said of a file's times is in steps of 2 s
  *     timeless   all directories are of the year 2001
  *     unseen     what has the name `unseen` cannot be looked at
+ *     unmounted  what has the name `unmounted` is not there when it is opened,
+ *                and exit 99 if a look at anything could mount it
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -38,7 +40,7 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count;
 	_Atomic uint64_t random;
@@ -61,6 +63,7 @@ __attribute__((constructor)) static void begin(void)
 	odd.ticks = strstr(what, "ticks");
 	odd.timeless = strstr(what, "timeless");
 	odd.unseen = strstr(what, "unseen");
+	odd.unmounted = strstr(what, "unmounted");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -211,6 +214,10 @@ int openat64(int dirfd, const char *name, int flags, ...)
 	va_end(ap);
 	if (interrupted())
 		return -1;
+	if (odd.unmounted && strcmp(name, "unmounted") == 0) {
+		errno = ENOENT;
+		return -1;
+	}
 	return (int)syscall(SYS_openat, dirfd, spelled(dirfd, name, s), flags, mode);
 }
 
@@ -263,6 +270,8 @@ int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *x
 		errno = EACCES;
 		return -1;
 	}
+	if (odd.unmounted && !(flags & AT_NO_AUTOMOUNT))
+		_exit(99);
 	r = (int)syscall(SYS_statx, dirfd, spelled(dirfd, name, s), flags, mask, x);
 	if (r == 0 && odd.ticks) {
 		x->stx_mtime.tv_sec -= x->stx_mtime.tv_sec & 1;
