@@ -81,6 +81,7 @@ int fsys_dup(int fd, struct err *err);
 void fsys_close(int fd);
 
 /* Looking. */
+/* `name` empty: dirfd itself. */
 int fsys_stat(int dirfd, const char *name, struct fsys_stat *st, struct err *err);
 int fsys_fstat(int fd, struct fsys_stat *st, struct err *err);
 /* Could a change after `at` (real ns) have left these time stamps?  True while

@@ -47,18 +47,22 @@ int fsys_quiet_flag(void)
 }
 
 /* In one call with the time of birth.  Where the kernel, or what it is confined
- * by, has no statx: without. */
+ * by, has no statx, or does not say all: without.  Looking mounts nothing, which
+ * fstatat does not either. */
 int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
 	      struct err *err)
 {
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
+		    AT_STATX_SYNC_AS_STAT | (*name ? 0 : AT_EMPTY_PATH);
 	struct statx x;
 
-	if (statx(fsys_at(dirfd), name,
-		  AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_AS_STAT,
-		  STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+	if (statx(fsys_at(dirfd), name, flags, STATX_BASIC_STATS | STATX_BTIME,
+		  &x) < 0)
 		return errno == ENOSYS || errno == EPERM
 			       ? fsys_stat_plain(dirfd, name, st, err)
 			       : fsys_fail(err, "stat", name);
+	if ((x.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS)
+		return fsys_stat_plain(dirfd, name, st, err);
 	memset(st, 0, sizeof(*st));
 	st->type = fsys_type_of(x.stx_mode);
 	st->mode = x.stx_mode & 07777;

@@ -16,7 +16,8 @@ enum fsys_type fsys_type_of(mode_t mode);
 int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
 		    struct err *err);
 /* Of the platform's file: */
-/* The open(2) flag for FSYS_QUIET; 0: there is none.  EPERM: not one's own. */
+/* The open(2) flag for FSYS_QUIET; 0: there is none.  EPERM: not one's own; EINVAL: a
+ * file system that does not know it. */
 int fsys_quiet_flag(void);
 void fsys_rdev_split(dev_t rdev, uint32_t *major_out, uint32_t *minor_out);
 dev_t fsys_rdev_join(uint32_t major_in, uint32_t minor_in);

@@ -42,7 +42,7 @@ int fsys_open(int dirfd, const char *name, unsigned how, unsigned mode,
 	do
 		fd = openat(fsys_at(dirfd), name, flags, (mode_t)mode);
 	while (fd < 0 && errno == EINTR);
-	if (fd < 0 && errno == EPERM && how & FSYS_QUIET)
+	if (fd < 0 && (errno == EPERM || errno == EINVAL) && how & FSYS_QUIET)
 		return fsys_open(dirfd, name, how & ~(unsigned)FSYS_QUIET, mode,
 				 err);
 	return fd < 0 ? fsys_fail(err, "open", name) : fd;
@@ -123,6 +123,8 @@ int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
 {
 	struct stat raw;
 
+	if (!*name)
+		return fsys_fstat(dirfd, st, err);
 	if (fstatat(fsys_at(dirfd), name, &raw, AT_SYMLINK_NOFOLLOW) < 0)
 		return fsys_fail(err, "stat", name);
 	take_stat(&raw, st);

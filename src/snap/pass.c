@@ -19,15 +19,13 @@ struct root_identity {
 static int read_root(int fd, struct root_identity *id, struct fsys_stat *st,
 		     struct err *err)
 {
-	struct fsys_stat named;
-	struct err ignored;
-	int r = fsys_fstat(fd, st, err);
+	int r = fsys_stat(fd, "", st, err);
 
 	if (r < 0)
 		return r;
 	id->dev = st->dev;
 	id->ino = st->ino;
-	id->birth = fsys_stat(fd, ".", &named, &ignored) == 0 ? named.birth : 0;
+	id->birth = st->birth;
 	id->fsid = fsys_fsid(fd);
 	return 0;
 }
