@@ -55,6 +55,7 @@ int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
 		    AT_STATX_SYNC_AS_STAT | (*name ? 0 : AT_EMPTY_PATH);
 	struct statx x;
+	struct stat raw;
 
 	if (statx(fsys_at(dirfd), name, flags, STATX_BASIC_STATS | STATX_BTIME,
 		  &x) < 0)
@@ -63,24 +64,20 @@ int fsys_stat(int dirfd, const char *name, struct fsys_stat *st,
 			       : fsys_fail(err, "stat", name);
 	if ((x.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS)
 		return fsys_stat_plain(dirfd, name, st, err);
-	memset(st, 0, sizeof(*st));
-	st->type = fsys_type_of(x.stx_mode);
-	st->mode = x.stx_mode & 07777;
-	st->uid = x.stx_uid;
-	st->gid = x.stx_gid;
-	st->dev = (uint64_t)makedev(x.stx_dev_major, x.stx_dev_minor);
-	st->ino = x.stx_ino;
-	st->nlink = x.stx_nlink;
-	if (st->type == FSYS_FILE || st->type == FSYS_SYMLINK)
-		st->size = x.stx_size;
-	if (st->type == FSYS_CHAR || st->type == FSYS_BLOCK) {
-		st->rdev_major = x.stx_rdev_major;
-		st->rdev_minor = x.stx_rdev_minor;
-	}
-	st->mtime.s = x.stx_mtime.tv_sec;
-	st->mtime.ns = x.stx_mtime.tv_nsec;
-	st->ctime.s = x.stx_ctime.tv_sec;
-	st->ctime.ns = x.stx_ctime.tv_nsec;
+	memset(&raw, 0, sizeof(raw));
+	raw.st_mode = x.stx_mode;
+	raw.st_uid = x.stx_uid;
+	raw.st_gid = x.stx_gid;
+	raw.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor);
+	raw.st_ino = x.stx_ino;
+	raw.st_nlink = x.stx_nlink;
+	raw.st_size = (off_t)x.stx_size;
+	raw.st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor);
+	raw.st_mtim.tv_sec = x.stx_mtime.tv_sec;
+	raw.st_mtim.tv_nsec = x.stx_mtime.tv_nsec;
+	raw.st_ctim.tv_sec = x.stx_ctime.tv_sec;
+	raw.st_ctim.tv_nsec = x.stx_ctime.tv_nsec;
+	fsys_take_stat(&raw, st);
 	if (x.stx_mask & STATX_BTIME)
 		st->birth = (uint64_t)x.stx_btime.tv_sec * CLOCK_SECOND +
 			    x.stx_btime.tv_nsec;

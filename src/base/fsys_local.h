@@ -3,6 +3,7 @@
 #define SNAPSYNC_FSYS_LOCAL_H
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "snapsync/fsys.h"
@@ -12,6 +13,8 @@ int fsys_fail(struct err *err, const char *call, const char *name);
 /* FSYS_CWD to AT_FDCWD. */
 int fsys_at(int dirfd);
 enum fsys_type fsys_type_of(mode_t mode);
+/* All but the time of birth. */
+void fsys_take_stat(const struct stat *in, struct fsys_stat *out);
 /* fsys_stat as POSIX.1 has it: without the time of birth. */
 int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
 		    struct err *err);

@@ -95,7 +95,7 @@ enum fsys_type fsys_type_of(mode_t mode)
 	}
 }
 
-static void take_stat(const struct stat *in, struct fsys_stat *out)
+void fsys_take_stat(const struct stat *in, struct fsys_stat *out)
 {
 	out->type = fsys_type_of(in->st_mode);
 	out->mode = in->st_mode & 07777;
@@ -127,7 +127,7 @@ int fsys_stat_plain(int dirfd, const char *name, struct fsys_stat *st,
 		return fsys_fstat(dirfd, st, err);
 	if (fstatat(fsys_at(dirfd), name, &raw, AT_SYMLINK_NOFOLLOW) < 0)
 		return fsys_fail(err, "stat", name);
-	take_stat(&raw, st);
+	fsys_take_stat(&raw, st);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ int fsys_fstat(int fd, struct fsys_stat *st, struct err *err)
 
 	if (fstat(fd, &raw) < 0)
 		return fsys_fail(err, "fstat", NULL);
-	take_stat(&raw, st);
+	fsys_take_stat(&raw, st);
 	return 0;
 }
 
