@@ -20,8 +20,6 @@
 #include "snapsync/store.h"
 
 #define INDEX_HITS 8u
-/* What is smaller is not worth the words that name it, and is not looked for. */
-#define INDEX_WHOLE_MIN 256u
 #define INDEX_LIST_MAX (1u << 20) /* chunks of one version; longer ones are not indexed */
 #define INDEX_HOLE 0u		  /* key of what is no chunk, but a hole */
 
@@ -57,7 +55,8 @@ int index_bits(struct store *s, const struct hash *hash, unsigned *bits, struct 
 /* Versions that the destination may have, of inodes that have or had such a
  * chunk: whether this version has it, and where, its list says. */
 int index_find(struct store *s, int64_t dest, uint64_t key, struct index_hit hits[INDEX_HITS], size_t *count, struct err *err);
-/* Inodes that the destination may have with this content. */
+/* Inodes that the destination may have with this content; none if it is too short
+ * to be worth it. */
 int index_whole(struct store *s, int64_t dest, const struct hash *hash, uint64_t size,
 		int64_t inodes[INDEX_HITS], size_t *count, struct err *err);
 /* 1 if there is nothing in it. */

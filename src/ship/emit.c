@@ -273,10 +273,9 @@ int emit_copy_whole(struct ship *h, uint64_t stage, const struct hash *hash,
 	struct emit *e = h->emit;
 	struct copied note = {.stage = stage, .length = size, .hash = *hash};
 	struct msg_copy m;
-	int r = h->can_copy && size >= INDEX_WHOLE_MIN
-			? copy_find_whole(h, hash, size, &note.inode, &e->path,
-					  err)
-			: 0;
+	int r = h->can_copy ? copy_find_whole(h, hash, size, &note.inode,
+					      &e->path, err)
+			    : 0;
 
 	if (r <= 0)
 		return r;

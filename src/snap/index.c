@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema.h"
+
 int chunk_list_add(struct chunk_list *l, uint64_t key, uint32_t len,
 		   struct err *err)
 {
@@ -128,19 +130,20 @@ int index_whole(struct store *s, int64_t dest, const struct hash *hash,
 		uint64_t size, int64_t inodes[INDEX_HITS], size_t *count,
 		struct err *err)
 {
-	struct sql *q = db_sql(
-		store_db(s),
-		/* 256: as the index says. */
-		"SELECT id FROM inode WHERE hash=?1 AND size=?2"
-		" AND size>=256 AND type=1 UNION SELECT inode FROM dest_inode"
-		" WHERE dest=?3 AND hash=?1 AND size=?2 AND"
-		" type=1 UNION SELECT inode FROM relic"
-		" WHERE dest=?3 AND hash=?1 AND size=?2"
-		" LIMIT 8",
-		err);
+	struct sql *q;
 	int r = 0;
 
 	*count = 0;
+	if (size < SCHEMA_WHOLE_MIN)
+		return 0;
+	q = db_sql(store_db(s),
+		   "SELECT id FROM inode WHERE hash=?1 AND size=?2"
+		   " AND " SCHEMA_WHOLE " AND type=1 UNION SELECT inode"
+		   " FROM dest_inode WHERE dest=?3 AND hash=?1 AND size=?2"
+		   " AND type=1 UNION SELECT inode FROM relic"
+		   " WHERE dest=?3 AND hash=?1 AND size=?2"
+		   " LIMIT 8",
+		   err);
 	if (!q)
 		return err->code;
 	db_blob(q, 1, hash->b, HASH_SIZE);
@@ -156,8 +159,7 @@ int index_empty(struct store *s, struct err *err)
 {
 	struct sql *q = db_sql(store_db(s),
 			       "SELECT EXISTS(SELECT 1 FROM inode"
-			       " WHERE hash IS NOT NULL AND size>=256"
-			       " AND type=1)"
+			       " WHERE " SCHEMA_WHOLE " AND type=1)"
 			       " OR EXISTS(SELECT 1 FROM relic)"
 			       " OR EXISTS(SELECT 1 FROM dest_inode"
 			       " WHERE hash IS NOT NULL AND type=1)",
