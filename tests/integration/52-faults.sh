@@ -108,7 +108,7 @@ sweep client write $few EIO EINTR
 sweep client fdatasync $few EIO ENOSPC
 sweep client ftruncate $few EIO
 sweep client getdents64 $many EIO EACCES
-sweep client newfstatat $many EIO EACCES
+sweep client newfstatat $many EIO EACCES ENOENT
 sweep client statx $many EIO EACCES ENOENT ENOSYS
 sweep client readlinkat $few EIO EACCES
 sweep client unlink $few EIO EACCES
