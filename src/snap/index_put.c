@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema.h"
 #include "snapsync/index.h"
 
 #define PRUNE_ROWS 512u
@@ -243,6 +244,62 @@ static int lost_inodes(struct store *s, int64_t last, int64_t *ids,
 	return *count == PRUNE_ROWS ? 0 : r;
 }
 
+/* A file without versions whose content is this one: it took the place of what is
+ * lost (an atomic save, an unpacked archive).  1 and *id. */
+static int find_heir(struct store *s, const struct hash *hash, int64_t *id,
+		     struct err *err)
+{
+	struct sql *q = db_sql(
+		store_db(s),
+		"SELECT id FROM inode WHERE hash=?1 AND " SCHEMA_WHOLE
+		" AND type=1 AND NOT EXISTS"
+		" (SELECT 1 FROM version v WHERE v.inode=inode.id) LIMIT 1",
+		err);
+	int r;
+
+	if (!q)
+		return err->code;
+	db_blob(q, 1, hash->b, HASH_SIZE);
+	r = db_step(q, err);
+	if (r > 0)
+		*id = db_col_int(q, 0);
+	db_reset(q);
+	return r;
+}
+
+/* The newest version of what is lost, for its heir. */
+static int bequeath(struct store *s, int64_t lost, struct err *err)
+{
+	struct sql *q = db_sql(store_db(s),
+			       "SELECT hash FROM version WHERE inode=?1"
+			       " ORDER BY id DESC LIMIT 1",
+			       err);
+	struct chunk_list l = {.v = NULL};
+	struct hash hash = {.b = {0}};
+	struct view v;
+	int64_t heir = 0;
+	int r;
+
+	if (!q)
+		return err->code;
+	db_int(q, 1, lost);
+	r = db_step(q, err);
+	v = r > 0 ? db_col_blob(q, 0) : view_of("", 0);
+	if (v.len == HASH_SIZE)
+		memcpy(hash.b, v.p, HASH_SIZE);
+	else
+		r = r < 0 ? r : 0;
+	db_reset(q);
+	if (r > 0)
+		r = find_heir(s, &hash, &heir, err);
+	if (r > 0)
+		r = index_get(s, lost, &hash, &l, err);
+	if (r > 0)
+		r = index_put(s, heir, &hash, &l, err);
+	chunk_list_release(&l);
+	return r;
+}
+
 static int drop_lost(struct store *s, struct err *err)
 {
 	struct keys before = {.v = NULL}, after = {.v = NULL};
@@ -254,7 +311,10 @@ static int drop_lost(struct store *s, struct err *err)
 		r = lost_inodes(s, last, ids, &count, err);
 		for (i = 0; r >= 0 && i < count; i++) {
 			before.count = after.count = 0;
-			r = sift(s, ids[i], false, &before, &after, err);
+			r = bequeath(s, ids[i], err);
+			if (r >= 0)
+				r = sift(s, ids[i], false, &before, &after,
+					 err);
 			if (r == 0)
 				r = change_chunks(s, ids[i], &before, &after,
 						  err);

@@ -28,6 +28,11 @@ usual "parts of different files" 140000 parts
 cp "$S/b" "$S/b.new"; random 5 >>"$S/b.new"; mv "$S/b.new" "$S/b"; most "saved by rename" 70000
 cp "$S/parts" "$S/parts2"; rm "$S/parts"; most "copied and the original deleted" 0
 mv "$S/parts2" "$S/p3"; cp "$S/p3" "$S/p4"; most "moved and copied" 0
+# Another file of the same content takes its place (an unpacked archive): what is known of the content stays known.
+random 3000000 >"$S/long"; random 200000 >"$S/short"; run_sync "$S" "$D"; for n in long short; do cp "$S/$n" "$T/x"; mv "$T/x" "$S/$n"; done; most "replaced by the same" 0
+cp "$S/long" "$S/long2"; most "and copied" 0
+(head -c 100000 "$S/short"; echo inserted; tail -c +100001 "$S/short") >"$T/x"; cat "$T/x" >"$S/short"; most "and edited" 140000
+for n in long short; do cp "$S/$n" "$T/x"; mv "$T/x" "$S/$n"; done; most "replaced again" 0; rm "$S/long"; cp "$S/long2" "$S/long3"; most "and the first gone" 0
 mkdir "$S/dir"; n=0; while [ $n -lt 200 ]; do random 3000 >"$S/dir/$n"; n=$((n + 1)); done; good_sync "many small ones" "$S" "$D"; settle
 cp -r "$S/dir" "$S/dir2"; run_sync --stats "$S" "$D"; ok "a copied directory: equal" same "$S" "$D"; is "a copied directory: literal" "$(literal)" 0
 # The destination was changed by somebody else: only what is wrong travels.
