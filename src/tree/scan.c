@@ -41,9 +41,13 @@ void scan_do(struct scan_walk *w, struct scan_job *job)
 	job->code = up ? scan_node_path(up, t->name, &l->path, &job->err) : 0;
 	if (job->code < 0)
 		return;
-	if (fd < 0) { /* the parent is not where it was */
-		l->flags |= SCAN_UNREADABLE | SCAN_VANISHED;
-		l->sys = ENOENT;
+	if (fd < 0) { /* the parent's descriptor was given up */
+		if (err_class(fd) == ERR_CLASS_FATAL)
+			job->code = fd;
+		l->sys = job->err.sys;
+		l->flags |= SCAN_UNREADABLE;
+		if (l->sys == ENOENT || l->sys == ENOTDIR || l->sys == ELOOP)
+			l->flags |= SCAN_VANISHED;
 		return;
 	}
 	if (up)

@@ -129,11 +129,13 @@ int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err)
 	buf_release(&path);
 	if (fd < 0)
 		return fd;
-	if (fsys_fstat(fd, &st, err) < 0 || st.dev != n->dev ||
-	    st.ino != n->ino) {
+	r = fsys_fstat(fd, &st, err);
+	if (r == 0 && (st.dev != n->dev || st.ino != n->ino))
+		r = err_sys(err, ERR_VANISHED, ENOENT,
+			    "a directory moved while it was scanned");
+	if (r < 0) {
 		fsys_close(fd);
-		return err_sys(err, ERR_VANISHED, ENOENT,
-			       "a directory moved while it was scanned");
+		return r;
 	}
 	keep_fd(w, n, fd);
 	return fd;

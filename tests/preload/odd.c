@@ -13,6 +13,7 @@
  *     unseen     what has the name `unseen` cannot be looked at
  *     unmounted  what has the name `unmounted` is not there when it is opened,
  *                and exit 99 if a look at anything could mount it
+ *     again      what has the name `again` can be opened once
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -40,9 +41,9 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, again, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
-	_Atomic long count;
+	_Atomic long count, opened;
 	_Atomic uint64_t random;
 	bool armed;
 } odd;
@@ -64,6 +65,7 @@ __attribute__((constructor)) static void begin(void)
 	odd.timeless = strstr(what, "timeless");
 	odd.unseen = strstr(what, "unseen");
 	odd.unmounted = strstr(what, "unmounted");
+	odd.again = strstr(what, "again");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -216,6 +218,10 @@ int openat64(int dirfd, const char *name, int flags, ...)
 		return -1;
 	if (odd.unmounted && strcmp(name, "unmounted") == 0) {
 		errno = ENOENT;
+		return -1;
+	}
+	if (odd.again && strcmp(name, "again") == 0 && odd.opened++) {
+		errno = EIO;
 		return -1;
 	}
 	return (int)syscall(SYS_openat, dirfd, spelled(dirfd, name, s), flags, mode);
