@@ -244,16 +244,16 @@ static int lost_inodes(struct store *s, int64_t last, int64_t *ids,
 	return *count == PRUNE_ROWS ? 0 : r;
 }
 
-/* A file without versions whose content is this one: it took the place of what is
- * lost (an atomic save, an unpacked archive).  1 and *id. */
+/* A file whose content is this one: it may have taken the place of what is lost (an
+ * atomic save, an unpacked archive).  One is enough, and however many are the
+ * same it is found at once.  1 and *id. */
 static int find_heir(struct store *s, const struct hash *hash, int64_t *id,
 		     struct err *err)
 {
 	struct sql *q = db_sql(
 		store_db(s),
 		"SELECT id FROM inode WHERE hash=?1 AND " SCHEMA_WHOLE
-		" AND type=1 AND NOT EXISTS"
-		" (SELECT 1 FROM version v WHERE v.inode=inode.id) LIMIT 1",
+		" AND type=1 LIMIT 1",
 		err);
 	int r;
 
