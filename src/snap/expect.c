@@ -9,6 +9,30 @@
 #include "journal_local.h"
 #include "snapsync/path.h"
 
+int journal_follow(struct store *s, int64_t dest, struct view path,
+		   struct place *at, int64_t *inode, enum fsys_type *type,
+		   struct err *err)
+{
+	struct view name;
+	int r = 1;
+
+	at->parent = *inode = STORE_ROOT;
+	*type = FSYS_DIR;
+	while (r > 0 && path_next(&path, &name)) {
+		if (*type != FSYS_DIR)
+			return 0;
+		at->parent = *inode;
+		at->name = (const char *)name.p;
+		at->len = name.len;
+		r = mirror_get(s, dest, *at, inode, type, err);
+		if (r == 0)
+			*type = FSYS_NONE;
+		if (r == 0 && path.len)
+			return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
 /* Is the parent, in the mirror, where this path says?  1 it is. */
 static int leads_there(struct store *s, int64_t dest, int64_t parent,
 		       struct view path, struct err *err)

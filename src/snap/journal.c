@@ -272,29 +272,6 @@ static int half_done(struct settle *t, const struct journal_row *row,
 	return mirror_set(t->s, t->d->id, at, STORE_DEAD, type, err);
 }
 
-/* What M has where a path leads: the place, and what is there or nothing.  0: it
- * leads nowhere. */
-static int follow(struct settle *t, struct view path, struct place *at,
-		  int64_t *inode, enum fsys_type *type, struct err *err)
-{
-	struct view name;
-	int r = 1;
-
-	at->parent = *inode = STORE_ROOT;
-	*type = FSYS_DIR;
-	while (r > 0 && path_next(&path, &name)) {
-		if (*type != FSYS_DIR)
-			return 0;
-		at->parent = *inode;
-		at->name = (const char *)name.p;
-		at->len = name.len;
-		r = mirror_get(t->s, t->d->id, *at, inode, type, err);
-		if (r == 0 && path.len)
-			return 0;
-	}
-	return r < 0 ? r : 1;
-}
-
 /* Something was done where a path led, which was not where it should: what M has
  * there is not that any more. */
 static int mislaid(struct settle *t, const struct journal_row *row,
@@ -307,7 +284,7 @@ static int mislaid(struct settle *t, const struct journal_row *row,
 
 	if (row->parent <= 0 || row->op == JOURNAL_REMOVE)
 		return 0;
-	r = follow(t, row->path, &at, &there, &type, err);
+	r = journal_follow(t->s, t->d->id, row->path, &at, &there, &type, err);
 	if (r <= 0)
 		return r;
 	if (row->op == JOURNAL_META)
@@ -389,6 +366,10 @@ static int settle_rows(struct settle *t, uint64_t batch,
 			k++;
 		if (k < fail_count && fails[k].index == index) {
 			matched++;
+			r = journal_gave_back(t->s, t->d->id, &row, false,
+					      &t->out->surprised, err);
+			if (r < 0)
+				break;
 			r = failed(t, &row, &fails[k], err);
 			continue;
 		}
@@ -405,7 +386,10 @@ static int settle_rows(struct settle *t, uint64_t batch,
 		t->out->done++;
 		if (t->out->done_fn)
 			t->out->done_fn(t->out->arg, batch, index);
-		r = effect(t, &row, err);
+		r = journal_gave_back(t->s, t->d->id, &row, true,
+				      &t->out->surprised, err);
+		if (r == 0)
+			r = effect(t, &row, err);
 		if (r >= 0 && t->problems)
 			r = problem_clear(t->s, t->d->id, row.path, err);
 	}

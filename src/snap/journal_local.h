@@ -15,5 +15,16 @@ int journal_expected(struct store *s, int64_t dest,
  * delete) to nothing. */
 int journal_misled(struct store *s, int64_t dest, const struct journal_row *row,
 		   struct err *err);
+/* What M has where a path leads: the place, and what is there or nothing
+ * (FSYS_NONE).  0: it leads nowhere. */
+int journal_follow(struct store *s, int64_t dest, struct view path,
+		   struct place *at, int64_t *inode, enum fsys_type *type,
+		   struct err *err);
+/* A REMOVE of a directory in the limbo, done or failed: what M had in it is, in
+ * M, where that was given back.  1: that is its own old name, so that the row
+ * has no other effect.  For other rows nothing, 0. */
+int journal_gave_back(struct store *s, int64_t dest,
+		      const struct journal_row *row, bool done, bool *surprised,
+		      struct err *err);
 
 #endif

@@ -32,6 +32,18 @@ for way in "chmod 600 '$S/f'" "touch -d @1 '$S/f'" "chmod 600 '$S/f'; touch '$S/
 	helper_with "-e trace=utimensat -e inject=utimensat:error=EIO"; is "metadata that is set by half ($way): 23" $rc 23
 	chmod 644 "$S/f"; touch -d @1700000000 "$S/f"; quiet "metadata that is set by half, and taken back"
 done
+# A directory and the one in it change places: what could not leave the first goes
+# back to where it was, and is ours there, whatever is done with it then.
+inverted() {
+	fresh; mkdir -p "$S/e/i/q" "$S/e/q/r"; for f in f i/f q/f q/r/f q/r/g i/q/h; do echo "$f" >"$S/e/$f"; done
+	echo 1 >"$S/e/gone"; echo 2 >"$S/e/in"; begin; mkdir "$S/out"; rm "$S/e/gone"
+	mv "$S/e/in" "$S/e/f" "$S/e/q" "$S/out"; mv "$S/e/i" "$S/t"; rmdir "$S/e"; mv "$S/t" "$S/e"; settle
+}
+for when in 1 1..2 1..3 2+3 2+4 4 5 6 1+5 1+4; do inverted; helper_with "$renames:when=$when"; quiet "inverted, renames fail, $when"; done
+for when in 3 4 3..4; do inverted; helper_with "-e trace=unlinkat -e inject=unlinkat:error=EIO:when=$when"; is "inverted, deletes fail, $when: 23" $rc 23; quiet "inverted, deletes fail, $when"; done
+inverted; echo theirs >"$D/e/theirs"; helper_with "$renames:when=1..3"; run_sync "$S" "$D"; run_sync "$S" "$D"; is "inverted, with theirs: 0" $rc 0
+is "theirs is where it was" "$(cat "$D/e/theirs")" theirs; rm "$D/e/theirs"; touch -r "$S/e" "$D/e"; quiet "inverted, with theirs"
+for when in 2 3 4; do inverted; helper_with "$renames:when=1 -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$when"; quiet "inverted, killed at $when"; done
 # What got no name does not stay in tmp/, or a session without end fills the disk.
 fresh; mkdir "$S/d"; begin; mkdir "$D/f"; echo theirs >"$D/f/theirs"; echo 1 >"$S/f"; ln -s x "$S/g"; echo 2 >"$S/h"; mkdir "$D/g"; echo theirs >"$D/g/theirs"
 run_sync "$S" "$D"; is "two names are taken: 23" $rc 23; ok "what has none is done" cmp "$S/h" "$D/h"
