@@ -27,7 +27,7 @@ endif
 ifneq ($(FUZZ),)
 HARDEN += -fsanitize=fuzzer-no-link
 endif
-CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64
+CPPFLAGS += -Iinclude -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 LDFLAGS += -pie -Wl,-z,relro,-z,now
 
 SYSTEM := $(shell uname -s)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATEMENTS_MAX 128 /* a power of two */
+#define STATEMENTS_MAX 256 /* a power of two */
 #define BUSY_MS 20000
 
 struct sql {

@@ -292,6 +292,8 @@ static int bequeath(struct store *s, int64_t lost, struct err *err)
 	db_reset(q);
 	if (r > 0)
 		r = find_heir(s, &hash, &heir, err);
+	if (r > 0 && (r = is_there(s, heir, &hash, err)) >= 0)
+		r = !r; /* many may have gone, and been the same */
 	if (r > 0)
 		r = index_get(s, lost, &hash, &l, err);
 	if (r > 0)

@@ -1,6 +1,5 @@
 #include "snapsync/scan.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +33,8 @@ void scan_do(struct scan_walk *w, struct scan_job *job)
 	struct scan_list *l = &job->list;
 	bool look = !w->options->one_file_system || t->dev == w->root_dev;
 	struct scan_node *up = t->up;
-	int fd = up ? scan_node_fd(w, up, &job->err) : w->root_fd;
+	bool gone = false;
+	int fd = up ? scan_node_fd(w, up, &gone, &job->err) : w->root_fd;
 	struct scan_memory *memory = w->options->memory;
 	const struct scan_known *known = scan_memory_get(memory, t->cookie);
 
@@ -45,9 +45,7 @@ void scan_do(struct scan_walk *w, struct scan_job *job)
 		if (err_class(fd) == ERR_CLASS_FATAL)
 			job->code = fd;
 		l->sys = job->err.sys;
-		l->flags |= SCAN_UNREADABLE;
-		if (l->sys == ENOENT || l->sys == ENOTDIR || l->sys == ELOOP)
-			l->flags |= SCAN_VANISHED;
+		l->flags |= SCAN_UNREADABLE | (gone ? SCAN_VANISHED : 0);
 		return;
 	}
 	if (up)
@@ -127,6 +125,11 @@ static int visit(struct scan_walk *w, struct scan_job *job, struct err *err)
 	dir.count = l->count;
 	dir.hidden = l->hidden;
 	l->fd = -1;
+	/* What was seen by its name may have been what it is mounted on. */
+	if (!(l->flags & (SCAN_UNREADABLE | SCAN_BOUNDARY))) {
+		job->todo.dev = l->st.dev;
+		job->todo.ino = l->st.ino;
+	}
 	n = scan_node_new(w, &job->todo, dir.fd, err);
 	if (!n)
 		return err->code;

@@ -193,7 +193,6 @@ void scan_list_begin(struct scan_list *l)
 	buf_clear(&l->path);
 }
 
-/* An automounter says ENOENT of what it cannot mount. */
 static bool is_dir(int dirfd, const char *name)
 {
 	struct fsys_stat st;
@@ -203,20 +202,33 @@ static bool is_dir(int dirfd, const char *name)
 	       st.type == FSYS_DIR;
 }
 
+int scan_open_dir(int dirfd, const char *name, bool list, bool *gone,
+		  struct err *err)
+{
+	int fd = fsys_open_dir(dirfd, name, list, err);
+
+	*gone = false;
+	if (fd >= 0)
+		return fd;
+	/* Replaced just now, or one that can be seen and not opened: of what
+	 * it cannot mount an automounter says ENOENT. */
+	if (err->sys == ENOENT && is_dir(dirfd, name))
+		fd = fsys_open_dir(dirfd, name, list, err);
+	if (fd < 0)
+		*gone = (err->sys == ENOENT && !is_dir(dirfd, name)) ||
+			err->sys == ENOTDIR || err->sys == ELOOP;
+	return fd;
+}
+
 int scan_list_open(struct scan_list *l, int dirfd, const char *name,
 		   const struct scan_options *o, bool look,
 		   const struct scan_known *known, struct err *err)
 {
-	int r, fd = fsys_open_dir(dirfd, name, true, err);
+	bool gone;
+	int r, fd = scan_open_dir(dirfd, name, true, &gone, err);
 
-	/* Replaced just now, or one that can be seen and not opened. */
-	if (fd < 0 && err->sys == ENOENT && is_dir(dirfd, name))
-		fd = fsys_open_dir(dirfd, name, true, err);
 	if (fd < 0) {
-		if ((err->sys == ENOENT && !is_dir(dirfd, name)) ||
-		    err->sys == ENOTDIR || err->sys == ELOOP)
-			l->flags |= SCAN_VANISHED;
-		l->flags |= SCAN_UNREADABLE;
+		l->flags |= SCAN_UNREADABLE | (gone ? SCAN_VANISHED : 0);
 		l->sys = err->sys;
 		return 0;
 	}

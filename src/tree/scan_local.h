@@ -45,10 +45,10 @@ struct scan_memory {
 struct scan_node {
 	struct scan_node *up; /* NULL: this is the root */
 	char *name;
-	size_t refs;	/* nodes and waiting directories right below */
-	int fd;		/* -1: given up, or unreadable */
-	unsigned users; /* threads that have fd in their hands */
-	uint64_t dev, ino;
+	size_t refs;	   /* nodes and waiting directories right below */
+	int fd;		   /* -1: given up, or unreadable */
+	unsigned users;	   /* threads that have fd in their hands */
+	uint64_t dev, ino; /* as opened */
 	struct scan_node *older, *newer; /* those with an open fd */
 };
 
@@ -95,6 +95,10 @@ void scan_list_init(struct scan_list *l);
 void scan_list_release(struct scan_list *l);
 /* Empty it for another directory, whose path the caller then puts. */
 void scan_list_begin(struct scan_list *l);
+/* Open a directory, for listing or for what is below it only; gone: there is none
+ * under the name any more. */
+int scan_open_dir(int dirfd, const char *name, bool list, bool *gone,
+		  struct err *err);
 /* Open name in dirfd and list it, unless `look` is false (a boundary); `known`
  * (or NULL) is what is remembered of it.  What cannot be read is in flags; fails
  * only without memory. */
@@ -116,8 +120,9 @@ bool scan_known_fits(const struct scan_known *k, const struct fsys_stat *st);
 struct scan_node *scan_node_new(struct scan_walk *w, struct scan_todo *t,
 				int fd, struct err *err);
 void scan_node_unref(struct scan_walk *w, struct scan_node *n);
-/* Its descriptor, opened again if it was given up; < 0 if it is not there. */
-int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err);
+/* Its descriptor, opened again if it was given up; gone: it is not there. */
+int scan_node_fd(struct scan_walk *w, struct scan_node *n, bool *gone,
+		 struct err *err);
 /* The path of name in a node, behind what b has. */
 int scan_node_path(const struct scan_node *n, const char *name, struct buf *b,
 		   struct err *err);

@@ -103,13 +103,15 @@ int scan_node_path(const struct scan_node *n, const char *name, struct buf *b,
 	return 0;
 }
 
-int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err)
+int scan_node_fd(struct scan_walk *w, struct scan_node *n, bool *gone,
+		 struct err *err)
 {
 	struct view rest, name;
 	struct fsys_stat st;
 	struct buf path;
 	int fd, next, r = 0;
 
+	*gone = false;
 	if (n->fd >= 0)
 		return n->fd;
 	buf_init(&path, PATH_BYTES_MAX + 1);
@@ -122,7 +124,7 @@ int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err)
 
 		memcpy(one, name.p, name.len);
 		one[name.len] = 0;
-		next = fsys_open_dir(fd, one, rest.len == 0, err);
+		next = scan_open_dir(fd, one, rest.len == 0, gone, err);
 		fsys_close(fd);
 		fd = next;
 	}
@@ -130,7 +132,8 @@ int scan_node_fd(struct scan_walk *w, struct scan_node *n, struct err *err)
 	if (fd < 0)
 		return fd;
 	r = fsys_fstat(fd, &st, err);
-	if (r == 0 && (st.dev != n->dev || st.ino != n->ino))
+	*gone = r == 0 && (st.dev != n->dev || st.ino != n->ino);
+	if (*gone)
 		r = err_sys(err, ERR_VANISHED, ENOENT,
 			    "a directory moved while it was scanned");
 	if (r < 0) {

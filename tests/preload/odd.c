@@ -14,6 +14,8 @@
  *     unmounted  what has the name `unmounted` is not there when it is opened,
  *                and exit 99 if a look at anything could mount it
  *     again      what has the name `again` can be opened once
+ *     once       the same, and it is not there (ENOENT) from then on
+ *     mounts     what has the name `again` is another inode when it is opened
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -41,7 +43,7 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, again, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, again, once, mounts, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count, opened;
 	_Atomic uint64_t random;
@@ -66,6 +68,8 @@ __attribute__((constructor)) static void begin(void)
 	odd.unseen = strstr(what, "unseen");
 	odd.unmounted = strstr(what, "unmounted");
 	odd.again = strstr(what, "again");
+	odd.once = strstr(what, "once");
+	odd.mounts = strstr(what, "mounts");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -220,8 +224,8 @@ int openat64(int dirfd, const char *name, int flags, ...)
 		errno = ENOENT;
 		return -1;
 	}
-	if (odd.again && strcmp(name, "again") == 0 && odd.opened++) {
-		errno = EIO;
+	if ((odd.again || odd.once) && strcmp(name, "again") == 0 && odd.opened++) {
+		errno = odd.once ? ENOENT : EIO;
 		return -1;
 	}
 	return (int)syscall(SYS_openat, dirfd, spelled(dirfd, name, s), flags, mode);
@@ -244,6 +248,11 @@ int __openat64_2(int dirfd, const char *name, int flags)
 	return openat64(dirfd, name, flags);
 }
 
+static uint64_t mounted_on(const char *name)
+{
+	return odd.mounts && strcmp(name, "again") == 0 ? (uint64_t)1 << 40 : 0;
+}
+
 static int timed(int r, struct stat64 *st)
 {
 	if (r == 0 && odd.ticks) {
@@ -259,12 +268,15 @@ static int timed(int r, struct stat64 *st)
 int fstatat64(int dirfd, const char *name, struct stat64 *st, int flags)
 {
 	char s[256];
+	int r;
 
 	if (odd.unseen && strcmp(name, "unseen") == 0) {
 		errno = EACCES;
 		return -1;
 	}
-	return timed((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
+	r = timed((int)syscall(SYS_newfstatat, dirfd, spelled(dirfd, name, s), st, flags), st);
+	st->st_ino ^= r == 0 ? mounted_on(name) : 0;
+	return r;
 }
 
 int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *x)
@@ -279,6 +291,7 @@ int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *x
 	if (odd.unmounted && !(flags & AT_NO_AUTOMOUNT))
 		_exit(99);
 	r = (int)syscall(SYS_statx, dirfd, spelled(dirfd, name, s), flags, mask, x);
+	x->stx_ino ^= r == 0 ? mounted_on(name) : 0;
 	if (r == 0 && odd.ticks) {
 		x->stx_mtime.tv_sec -= x->stx_mtime.tv_sec & 1;
 		x->stx_ctime.tv_sec -= x->stx_ctime.tv_sec & 1;
