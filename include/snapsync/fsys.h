@@ -141,6 +141,10 @@ int fsys_sync_fs(int fd, struct err *err);
 bool fsys_has_sync_fs(void);
 /* Begin to write a file's dirty pages back, without waiting: a hint. */
 void fsys_flush_hint(int fd);
+/* What is written to fd from now on goes to the disk past the page cache (`on`),
+ * in multiples of 4096 bytes of memory, place and length; or as ever.  false: it
+ * cannot, or there would be no gain. */
+bool fsys_direct(int fd, bool on);
 
 /* Changing names and metadata. */
 int fsys_mkdir(int dirfd, const char *name, unsigned mode, struct err *err);

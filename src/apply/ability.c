@@ -64,6 +64,7 @@ static void try_it(struct apply *a, int fd, struct err *ignored)
 
 	a->shares = fsys_shares(fd);
 	a->copies = a->shares || fsys_has_server(fd);
+	a->past_cache = !a->no_sync && fsys_direct(fd, true);
 	a->no_modes = !keeps_mode(fd, 0640) || !keeps_mode(fd, 0751);
 	a->no_owners = geteuid() == 0 && !keeps_owner(a->tmp_fd, PROBE, fd);
 	if (fsys_fset_mtime(fd, odd_time, ignored) == 0 &&

@@ -39,9 +39,10 @@
 #define APPLY_FEW 8		   /* synced one by one */
 #define COPY_BYTES (256u << 10)	   /* read back at a time */
 #define PENDING_BYTES                                                          \
-	(256u << 10)  /* content that waits in memory for its name */
-#define TMP_DIRS 8u   /* tmp, tmp1 ... for staged content */
-#define TMP_RUN 1024u /* stages in a row in one of them */
+	(256u << 10)	      /* content that waits in memory for its name */
+#define DIRECT_MIN (8u << 20) /* content that goes past the page cache */
+#define TMP_DIRS 8u	      /* tmp, tmp1 ... for staged content */
+#define TMP_RUN 1024u	      /* stages in a row in one of them */
 #define STAGE_NODE (UINT64_C(1) << 63) /* number of what is no content */
 #define STAGE_NAME 48u		       /* room for a name in tmp/ */
 #define APPLY_WIDENED 256u /* directories given access to at a time */
@@ -141,6 +142,8 @@ struct apply {
 	struct buf pending_bytes;
 	bool shares; /* a copy can share its blocks with what it is made of */
 	bool copies; /* that, or a server may make it */
+	bool past_cache;       /* long content goes to the disk itself */
+	struct direct *direct; /* see direct.c; NULL: not needed yet */
 	/* what a new file in tmp/ is like */
 	uint32_t tmp_uid, tmp_gid;
 	bool tmp_known;
@@ -255,8 +258,34 @@ void stage_release(struct apply *a);
  * wants it fails with. */
 void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 		 const char *text);
+/* The stage that is being filled takes `length` bytes more. */
+int stage_advance(struct apply *a, uint64_t id, uint64_t length,
+		  const char *what, struct stage **out, struct err *err);
+/* What its content is hashed with so far. */
+struct hash_state *stage_hash(struct apply *a, const struct stage *s);
+/* What waits in memory goes into a file now. */
+void stage_let_go(struct apply *a);
+/* The disk begins before all of it is there, so that its sync is short. */
+void stage_flush_early(struct apply *a, struct stage *s);
+/* The client is asked to send part of a stage (anew). */
+int stage_need(struct apply *a, uint64_t id, uint64_t offset, uint64_t length,
+	       struct err *err);
+
+/* copy.c (and stage_copy) */
 /* a->copy_bytes has COPY_BYTES. */
 int copy_room(struct apply *a, struct err *err);
+
+/* direct.c */
+/* The next n bytes of a stage, which are its bytes from `at` on.  Those of a long
+ * one may still be on their way; what goes wrong then is said by one of the next
+ * calls. */
+int direct_write(struct apply *a, struct stage *s, uint64_t id,
+		 const unsigned char *p, size_t n, uint64_t at,
+		 struct err *err);
+/* Nothing of it is on its way any more: before anything else is done with its
+ * descriptor. */
+int direct_settle(struct apply *a, uint64_t id, struct err *err);
+void direct_release(struct apply *a);
 
 /* berth.c */
 void stage_name(uint64_t tmp, char out[32]);

@@ -28,8 +28,10 @@ int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m,
 		struct err *err)
 {
 	struct stage *old = map_get_u64(&a->stages, a->keyed);
+	struct err ignored;
 
 	if (a->keyed && old) {
+		direct_settle(a, a->keyed, &ignored);
 		fsys_close(old->fd);
 		old->fd = -1;
 		old->code = ERR_VANISHED;

@@ -10,7 +10,6 @@
 
 #include "apply_local.h"
 
-#define COPY_STEP (64u << 20)	 /* copied by one call */
 #define FLUSH_EARLY (128u << 10) /* bytes: worth a write of its own */
 #define FLUSH_STEP (16u << 20)	 /* bytes of a long file, the same */
 
@@ -21,7 +20,7 @@ static int dir_of_stage(const struct apply *a, const struct stage *s,
 	return s->keyed ? a->tmp_fd : tmp_of(a, id);
 }
 
-static struct hash_state *hash_of_stage(struct apply *a, const struct stage *s)
+struct hash_state *stage_hash(struct apply *a, const struct stage *s)
 {
 	return s->keyed ? a->keyed_hash : a->hash;
 }
@@ -38,6 +37,7 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 		a->pending = 0;
 		return;
 	}
+	direct_settle(a, id, &ignored);
 	fsys_close(s->fd);
 	s->fd = -1;
 	keyed_name(s, id, name);
@@ -82,8 +82,7 @@ static int make_numbered(struct apply *a, struct stage *s, uint64_t id,
 			 s->keyed ? 0600 : a->tmp_mode, err);
 }
 
-/* What waits in memory goes into a file now. */
-static void let_go(struct apply *a)
+void stage_let_go(struct apply *a)
 {
 	uint64_t id = a->pending;
 	struct stage *s = map_get_u64(&a->stages, id);
@@ -125,7 +124,7 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	}
 	if (!m->keyed && m->size <= PENDING_BYTES) {
 		if (a->pending)
-			let_go(a);
+			stage_let_go(a);
 		a->pending = m->id;
 		buf_clear(&a->pending_bytes);
 		return 0;
@@ -136,9 +135,8 @@ int stage_begin(struct apply *a, const struct msg_stage *m, struct err *err)
 	return m->keyed ? keyed_offer(a, s, m->id, err) : 0;
 }
 
-/* The stage that is being filled takes `length` bytes more. */
-static int advance(struct apply *a, uint64_t id, uint64_t length,
-		   const char *what, struct stage **out, struct err *err)
+int stage_advance(struct apply *a, uint64_t id, uint64_t length,
+		  const char *what, struct stage **out, struct err *err)
 {
 	struct stage *s = map_get_u64(&a->stages, id);
 
@@ -151,8 +149,7 @@ static int advance(struct apply *a, uint64_t id, uint64_t length,
 	return 0;
 }
 
-/* The disk begins before all of it is there, so that its sync is short. */
-static void flush_early(struct apply *a, struct stage *s)
+void stage_flush_early(struct apply *a, struct stage *s)
 {
 	if (a->no_sync || s->received - s->flushed < FLUSH_STEP)
 		return;
@@ -164,7 +161,7 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 {
 	struct stage *s;
 	uint64_t at;
-	int r = advance(a, m->id, m->bytes.len, "DATA", &s, err);
+	int r = stage_advance(a, m->id, m->bytes.len, "DATA", &s, err);
 
 	if (r < 0)
 		return r;
@@ -172,20 +169,20 @@ int stage_data(struct apply *a, const struct msg_data *m, struct err *err)
 	a->staged_bytes += m->bytes.len;
 	if (s->code)
 		return 0;
-	hash_update(hash_of_stage(a, s), m->bytes.p, m->bytes.len);
+	hash_update(stage_hash(a, s), m->bytes.p, m->bytes.len);
 	if (a->pending == m->id)
 		return buf_put(&a->pending_bytes, m->bytes.p, m->bytes.len,
 			       err);
-	r = fsys_pwrite_full(s->fd, m->bytes.p, m->bytes.len, at, err);
+	r = direct_write(a, s, m->id, m->bytes.p, m->bytes.len, at, err);
 	if (r < 0)
 		stage_spoil(a, s, m->id, r, err->msg);
 	else
-		flush_early(a, s);
+		stage_flush_early(a, s);
 	return 0;
 }
 
-static int tell_need(struct apply *a, uint64_t id, uint64_t offset,
-		     uint64_t length, struct err *err)
+int stage_need(struct apply *a, uint64_t id, uint64_t offset, uint64_t length,
+	       struct err *err)
 {
 	struct msg_need need = {.id = id, .offset = offset, .length = length};
 	struct frame_mark mark = {0};
@@ -201,16 +198,18 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 	static const unsigned char zero[65536];
 	struct stage *s;
 	uint64_t left;
-	int r = advance(a, m->id, m->length, "HOLE", &s, err);
+	int r = stage_advance(a, m->id, m->length, "HOLE", &s, err);
 
 	if (r < 0 || s->code)
 		return r;
 	if (a->pending == m->id)
-		let_go(a);
+		stage_let_go(a);
 	if (s->code)
 		return 0;
 	/* What is never written is a hole; its end must be there, though. */
-	r = fsys_truncate(s->fd, s->received, err);
+	r = direct_settle(a, m->id, err);
+	if (r == 0)
+		r = fsys_truncate(s->fd, s->received, err);
 	if (r < 0) {
 		stage_spoil(a, s, m->id, r, err->msg);
 		return 0;
@@ -218,175 +217,17 @@ int stage_hole(struct apply *a, const struct msg_hole *m, struct err *err)
 	for (left = m->length; left > 0;) {
 		size_t n = left < sizeof(zero) ? (size_t)left : sizeof(zero);
 
-		hash_update(hash_of_stage(a, s), zero, n);
+		hash_update(stage_hash(a, s), zero, n);
 		left -= n;
 	}
 	return 0;
-}
-
-int copy_room(struct apply *a, struct err *err)
-{
-	if (!a->copy_bytes && !(a->copy_bytes = malloc(COPY_BYTES)))
-		return err_set(err, ERR_MEMORY, "out of memory");
-	return 0;
-}
-
-/* The bytes that count, from `fd` on: of the copy if it is made (fd is its own),
- * else of what is copied, which makes it. */
-static int copied(struct apply *a, struct stage *s, int fd, uint64_t from,
-		  uint64_t at, const struct msg_copy *m, struct err *err)
-{
-	uint64_t done = 0;
-	struct hash hash;
-	int r = copy_room(a, err);
-
-	if (r == 0 && !a->copy_hash && !(a->copy_hash = hash_new()))
-		r = err_set(err, ERR_MEMORY, "out of memory");
-	if (r < 0)
-		return r;
-	hash_reset(a->copy_hash, a->hello.seed);
-	while (r == 0 && done < m->length) {
-		uint64_t left = m->length - done;
-		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-		ssize_t n = fsys_pread_full(fd, a->copy_bytes, want,
-					    from + done, err);
-
-		if (n < 0)
-			return (int)n;
-		if ((size_t)n != want)
-			return err_set(err, ERR_MISMATCH, "short copy");
-		if (fd != s->fd)
-			r = fsys_pwrite_full(s->fd, a->copy_bytes, want,
-					     at + done, err);
-		hash_update(a->copy_hash, a->copy_bytes, want);
-		hash_update(hash_of_stage(a, s), a->copy_bytes, want);
-		done += want;
-	}
-	if (r < 0)
-		return r;
-	hash = hash_digest(a->copy_hash);
-	return hash_equal(&hash, &m->hash)
-		       ? 0
-		       : err_set(err, ERR_MISMATCH,
-				 "the destination is not what it was");
-}
-
-/* What is to be copied, open. */
-static int open_copied(struct apply *a, const struct msg_copy *m,
-		       struct err *err)
-{
-	char name[PATH_NAME_MAX + 1];
-	struct fsys_stat st;
-	int dirfd, fd, r = confine_parent(a, &m->path, &dirfd, name, NULL, err);
-
-	if (r < 0)
-		return r;
-	fd = fsys_open(dirfd, name, FSYS_READ | FSYS_QUIET, 0, err);
-	if (fd < 0)
-		return fd;
-	r = fsys_fstat(fd, &st, err);
-	if (r == 0 && (st.type != FSYS_FILE || st.size < m->offset + m->length))
-		r = err_set(err, ERR_MISMATCH,
-			    "the destination is not what it was");
-	if (r < 0)
-		fsys_close(fd);
-	return r < 0 ? r : fd;
-}
-
-/* Into memory, where what it belongs to waits. */
-static int copy_pending(struct apply *a, const struct msg_copy *m,
-			struct err *err)
-{
-	struct buf *b = &a->pending_bytes;
-	struct hash hash;
-	ssize_t n = 0;
-	int fd = open_copied(a, m, err);
-
-	if (fd < 0)
-		return fd;
-	if (buf_reserve(b, (size_t)m->length, err) < 0)
-		n = err->code;
-	else
-		n = fsys_pread_full(fd, b->data + b->len, (size_t)m->length,
-				    m->offset, err);
-	fsys_close(fd);
-	if (n < 0)
-		return (int)n;
-	hash = hash_of(b->data + b->len, (size_t)n, a->hello.seed);
-	if ((uint64_t)n != m->length || !hash_equal(&hash, &m->hash))
-		return err_set(err, ERR_MISMATCH,
-			       "the destination is not what it was");
-	hash_update(a->hash, b->data + b->len, (size_t)n);
-	b->len += (size_t)n;
-	return 0;
-}
-
-/* What the kernel copies is read back; other bytes pass through our hands. */
-static int copy_range(struct apply *a, struct stage *s, uint64_t at,
-		      const struct msg_copy *m, struct err *err)
-{
-	uint64_t done = a->copies ? 0 : m->length;
-	ssize_t n = 1;
-	int r = 0, fd = open_copied(a, m, err);
-
-	if (fd < 0)
-		return fd;
-	while (r == 0 && n > 0 && done < m->length) {
-		uint64_t left = m->length - done;
-
-		n = fsys_copy_range(fd, m->offset + done, s->fd, at + done,
-				    left < COPY_STEP ? (size_t)left : COPY_STEP,
-				    err);
-		r = n < 0 ? (int)n : 0;
-		done += n > 0 ? (uint64_t)n : 0;
-	}
-	if (r == 0)
-		r = a->copies ? copied(a, s, s->fd, at, at, m, err)
-			      : copied(a, s, fd, m->offset, at, m, err);
-	fsys_close(fd);
-	return r;
-}
-
-int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
-{
-	struct stage *s;
-	uint64_t at;
-	int r = advance(a, m->id, m->length, "COPY", &s, err);
-
-	if (r < 0 || s->code)
-		return r;
-	at = s->received - m->length;
-	/* The names are as the last COMMIT leaves them. */
-	r = commit_wait_for(a, &m->path, err);
-	if (r < 0)
-		return r;
-	s = map_get_u64(&a->stages, m->id); /* it was swept meanwhile */
-	if (!s)
-		return err_set(err, ERR_PROTOCOL, "COPY without STAGE");
-	a->staged_bytes += m->length;
-	if (a->pending == m->id && a->shares)
-		let_go(a);
-	if (s->code)
-		return 0;
-	r = a->pending == m->id ? copy_pending(a, m, err)
-				: copy_range(a, s, at, m, err);
-	if (r == 0 && s->fd >= 0)
-		flush_early(a, s);
-	if (r == 0)
-		return 0;
-	if (r == -ERR_MEMORY)
-		return r;
-	stage_spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH,
-		    err->msg);
-	return s->code == ERR_NO_SPACE
-		       ? 0
-		       : tell_need(a, m->id, at, m->length, err);
 }
 
 int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 {
 	struct stage *s = map_get_u64(&a->stages, m->id);
 	struct hash hash;
+	int r;
 
 	if (!s || (m->id != a->current && m->id != a->keyed) || s->asked)
 		return err_set(err, ERR_PROTOCOL, "STAGE_END without STAGE");
@@ -396,11 +237,16 @@ int stage_end(struct apply *a, const struct msg_stage_end *m, struct err *err)
 		a->keyed = 0;
 	if (s->code)
 		return 0;
-	hash = hash_digest(hash_of_stage(a, s));
+	r = direct_settle(a, m->id, err);
+	if (r < 0) {
+		stage_spoil(a, s, m->id, r, err->msg);
+		return 0;
+	}
+	hash = hash_digest(stage_hash(a, s));
 	if (s->received != s->size || !hash_equal(&hash, &m->hash)) {
 		stage_spoil(a, s, m->id, ERR_MISMATCH,
 			    "the content did not arrive as it was sent");
-		return tell_need(a, m->id, 0, s->size, err);
+		return stage_need(a, m->id, 0, s->size, err);
 	}
 	if (s->keyed)
 		keyed_complete(a, s, m->id, err);
@@ -583,6 +429,7 @@ void stage_release(struct apply *a)
 	struct stage *s;
 	size_t at = 0;
 
+	direct_release(a);
 	while ((s = map_next(&a->stages, &at, NULL)))
 		fsys_close(s->fd);
 	map_release(&a->stages);

@@ -1,4 +1,4 @@
-/* Linux: O_PATH, statx's birth time, syncfs, sync_file_range. */
+/* Linux: O_PATH, statx's birth time, syncfs, sync_file_range, O_DIRECT. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,9 @@
 /* Not in the headers of every Linux that is still in use. */
 #ifndef CEPH_SUPER_MAGIC
 #define CEPH_SUPER_MAGIC 0x00c36400
+#endif
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
 #endif
 #ifndef CIFS_SUPER_MAGIC
 #define CIFS_SUPER_MAGIC 0xff534d42
@@ -97,6 +100,27 @@ bool fsys_has_sync_fs(void)
 void fsys_flush_hint(int fd)
 {
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+/* Where what is written past the cache is neither left uncompressed nor copied
+ * behind our back. */
+static bool writes_past_cache(int fd)
+{
+	struct statfs f;
+
+	return fstatfs(fd, &f) == 0 &&
+	       ((uint32_t)f.f_type == EXT4_SUPER_MAGIC ||
+		(uint32_t)f.f_type == XFS_SUPER_MAGIC);
+}
+
+bool fsys_direct(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (on && !writes_past_cache(fd)))
+		return false;
+	flags = on ? flags | O_DIRECT : flags & ~O_DIRECT;
+	return fcntl(fd, F_SETFL, flags) == 0;
 }
 
 int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start,

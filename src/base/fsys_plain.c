@@ -51,6 +51,13 @@ void fsys_flush_hint(int fd)
 	(void)fd;
 }
 
+bool fsys_direct(int fd, bool on)
+{
+	(void)fd;
+	(void)on;
+	return false;
+}
+
 int fsys_next_data(int fd, uint64_t from, uint64_t size, uint64_t *start,
 		   uint64_t *end, struct err *err)
 {

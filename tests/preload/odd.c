@@ -16,6 +16,9 @@
  *     again      what has the name `again` can be opened once
  *     once       the same, and it is not there (ENOENT) from then on
  *     mounts     what has the name `again` is another inode when it is opened
+ *     picky      what is written past the page cache is refused (EINVAL)
+ *     cached     nothing can be told to go past the page cache
+ *     alone      there can be no other thread
  *     nolinks    neither symbolic nor hard links
  *     noowners   chown is refused
  *     nomodes    chmod is refused; everything has the mode it was made with
@@ -25,9 +28,11 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,7 +48,7 @@
 #pragma GCC visibility push(default)
 
 static struct {
-	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, again, once, mounts, nolinks, noowners, nomodes;
+	bool in_short, eintr, fold, coarse, ticks, timeless, unseen, unmounted, again, once, mounts, picky, cached, alone, nolinks, noowners, nomodes;
 	long nth; /* allocations until the one that fails; 0: never */
 	_Atomic long count, opened;
 	_Atomic uint64_t random;
@@ -70,6 +75,9 @@ __attribute__((constructor)) static void begin(void)
 	odd.again = strstr(what, "again");
 	odd.once = strstr(what, "once");
 	odd.mounts = strstr(what, "mounts");
+	odd.picky = strstr(what, "picky");
+	odd.cached = strstr(what, "cached");
+	odd.alone = strstr(what, "alone");
 	odd.nolinks = strstr(what, "nolinks");
 	odd.noowners = strstr(what, "noowners");
 	odd.nomodes = strstr(what, "nomodes");
@@ -125,12 +133,55 @@ ssize_t pread(int fd, void *p, size_t n, off_t at)
 
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
+	if (odd.picky && (syscall(SYS_fcntl, fd, F_GETFL) & O_DIRECT)) {
+		errno = EINVAL;
+		return -1;
+	}
 	return interrupted() ? -1 : syscall(SYS_pwrite64, fd, p, part(n), at);
 }
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
 	return pwrite64(fd, p, n, at);
+}
+
+int fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	if (odd.cached && cmd == F_SETFL && (arg & O_DIRECT)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_fcntl, fd, cmd, arg);
+}
+
+int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return fcntl64(fd, cmd, arg);
+}
+
+int pthread_create(pthread_t *t, const pthread_attr_t *attr,
+		   void *(*work)(void *), void *arg)
+{
+	static int (*next)(pthread_t *, const pthread_attr_t *,
+			   void *(*)(void *), void *);
+
+	if (odd.alone)
+		return EAGAIN;
+	if (!next)
+		next = (__typeof__(next))dlsym(RTLD_NEXT, "pthread_create");
+	return next(t, attr, work, arg);
 }
 
 ssize_t recv(int fd, void *p, size_t n, int flags)
