@@ -23,10 +23,10 @@ fresh; some $((L - 1)) >"$S/f"; helper_with -e trace=fcntl; is "once it was trie
 # Sizes and places, for the first time and changed.
 fresh; for n in $L $((L + 1)) $((L + 4095)) $((L + 4096)) $((9 * M - 1)) $((10 * M)) $((9 * M + 77)) $((17 * M + 4097)); do some $n >"$S/n$n"; done
 { some 700001; cat "$S/n$L"; } >"$S/shifted"; truncate -s $((3 * M + 5)) "$S/hole"; some $((6 * M + 9)) >>"$S/hole"; truncate -s $((12 * M + 1)) "$S/hole"; some 10 >>"$S/hole"
-run_sync "$S" "$D"; is "sizes" $rc 0; right "sizes"; settle
+run_sync -S "$S" "$D"; is "sizes" $rc 0; right "sizes"; settle
 for f in "$S"/n*; do some 5001 >>"$f"; done; { some 3333; cat "$S/n$((9 * M + 77))"; } >"$T/x"; cat "$T/x" >"$S/n$((9 * M + 77))"
 some 100 | dd of="$S/n$((17 * M + 4097))" bs=1 seek=7654321 conv=notrunc 2>/dev/null; some 4096 | dd of="$S/hole" bs=1 seek=$((4 * M)) conv=notrunc 2>/dev/null
-cat "$S/n$((10 * M))" "$S/n$((9 * M - 1))" >"$S/both"; run_sync --stats "$S" "$D"; is "changed" $rc 0; ok "and copied" test "$(stat_of 'Matched data')" -gt $((60 * M)); right "changed"
+cat "$S/n$((10 * M))" "$S/n$((9 * M - 1))" >"$S/both"; run_sync -S --stats "$S" "$D"; is "changed" $rc 0; ok "and copied" test "$(stat_of 'Matched data')" -gt $((60 * M)); right "changed"
 ok "a hole stays one" test "$(du -k "$D/hole" | cut -f1)" -lt 11000
 # Two at a time: a long one, slowly, and others that come meanwhile.
 fresh; echo k >"$S/k"; run_sync "$S" "$D"
