@@ -20,8 +20,8 @@ int journal_misled(struct store *s, int64_t dest, const struct journal_row *row,
 int journal_follow(struct store *s, int64_t dest, struct view path,
 		   struct place *at, int64_t *inode, enum fsys_type *type,
 		   struct err *err);
-/* A REMOVE of a directory in the limbo, done or failed: what M had in it is, in
- * M, where that was given back.  1: that is its own old name, so that the row
+/* A REMOVE of a directory in the limbo.  Done: what M had in it is, in M, where
+ * that was given back.  Failed: it is not counted on.  1: that is its own old name, so that the row
  * has no other effect.  For other rows nothing, 0. */
 int journal_gave_back(struct store *s, int64_t dest,
 		      const struct journal_row *row, bool done, bool *surprised,

@@ -39,8 +39,27 @@ inverted() {
 	echo 1 >"$S/e/gone"; echo 2 >"$S/e/in"; begin; mkdir "$S/out"; rm "$S/e/gone"
 	mv "$S/e/in" "$S/e/f" "$S/e/q" "$S/out"; mv "$S/e/i" "$S/t"; rmdir "$S/e"; mv "$S/t" "$S/e"; settle
 }
-for when in 1 1..2 1..3 2+3 2+4 4 5 6 1+5 1+4; do inverted; helper_with "$renames:when=$when"; quiet "inverted, renames fail, $when"; done
-for when in 3 4 3..4; do inverted; helper_with "-e trace=unlinkat -e inject=unlinkat:error=EIO:when=$when"; is "inverted, deletes fail, $when: 23" $rc 23; quiet "inverted, deletes fail, $when"; done
+# Nothing is missing, and what is said to be there is; an extra may be left, where
+# the giving back failed by half.
+whole() {
+	run_sync "$S" "$D"; run_sync "$S" "$D"; run_sync "$S" "$D"; is "$1: exit" $rc 0
+	is "$1: nothing is missing" "$(cd "$S" && find . -type f ! -exec cmp -s {} "$D/{}" \; -print)" ""
+	run_sync --verify -c -n "$S" "$D"; unlike "$1: --verify knows of extras only" "$out" '^\*?(missing|changed|replaced)'
+}
+for when in 1 1..2 1..3 2+3 2+4 4 5 6; do inverted; helper_with "$renames:when=$when"; quiet "inverted, renames fail, $when"; done
+for when in 1+4 1+5 1+3 3+3 5+2 7 8; do inverted; helper_with "$renames:when=$when"; whole "inverted, renames fail, $when"; done
+for when in 3 3..4; do inverted; helper_with "-e trace=unlinkat -e inject=unlinkat:error=EIO:when=$when"; is "inverted, deletes fail, $when: 23" $rc 23; quiet "inverted, deletes fail, $when"; done
+inverted; helper_with "-e trace=unlinkat -e inject=unlinkat:error=EIO:when=4"; is "inverted, its removal fails: 23" $rc 23; whole "inverted, its removal fails"
+# Somebody else's file has a name that is ours elsewhere: it stays, whatever fails.
+for when in 1 2 3 4 1..2 2..3 3..4; do
+	fresh; mkdir -p "$S/e/i"; echo ours >"$S/e/in"; echo x >"$S/e/x"; begin; echo foreign >"$D/e/i/in"; mkdir "$S/out"; mv "$S/e/in" "$S/e/x" "$S/out"; mv "$S/e/i" "$S/t"; rmdir "$S/e"; mv "$S/t" "$S/e"; settle
+	helper_with "$renames:when=$when"; whole "a foreign file has the name, $when"; is "it is untouched, $when" "$(cat "$D/e/in")" foreign
+done
+# What is wanted where it would be given back to.
+for when in 1 2 3 4 5 2..3 3..4 4..5; do
+	fresh; mkdir "$S/e" "$S/n"; echo f >"$S/e/f"; echo x >"$S/n/x"; begin; mv "$S/e/f" "$S/n/f"; rmdir "$S/e"; mv "$S/n" "$S/e"; settle
+	helper_with "$renames:when=$when"; whole "wanted where it was, $when"
+done
 inverted; echo theirs >"$D/e/theirs"; helper_with "$renames:when=1..3"; run_sync "$S" "$D"; run_sync "$S" "$D"; is "inverted, with theirs: 0" $rc 0
 is "theirs is where it was" "$(cat "$D/e/theirs")" theirs; rm "$D/e/theirs"; touch -r "$S/e" "$D/e"; quiet "inverted, with theirs"
 for when in 2 3 4; do inverted; helper_with "$renames:when=1 -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$when"; quiet "inverted, killed at $when"; done
