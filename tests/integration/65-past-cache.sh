@@ -41,11 +41,11 @@ for error in EIO ENOSPC; do
 	for when in 2 3 4 5..6 8 9+2; do
 		fresh; some $((9 * M + 99)) >"$S/a"; some $((12 * M + 99)) >"$S/b"; echo c >"$S/c"
 		helper_with "-e trace=pwrite64 -e inject=pwrite64:error=$error:when=$when"; is "$error at $when: not 0, or all is there" "$rc $(cmp "$S/a" "$D/a" 2>&1; cmp "$S/b" "$D/b" 2>&1)" "$([ $rc != 0 ] && echo "$rc $(cmp "$S/a" "$D/a" 2>&1; cmp "$S/b" "$D/b" 2>&1)" || echo "0 ")"
-		failed=$((${failed:-0} + (rc == 23))); [ $rc != 23 ] || like "$error at $when: is named" "$errors" '(a|b|c): '
+		named=$((${named:-0} + (rc == 23))); [ $rc != 23 ] || like "$error at $when: is named" "$errors" '(a|b|c): '
 		run_sync "$S" "$D"; is "$error at $when, and then: 0" $rc 0; right "$error at $when"
 	done
 done
-ok "some of them failed in the thread" test "$failed" -gt 2
+ok "some of them failed in the thread" test "$named" -gt 2
 case $(uname -sm) in
 "Linux x86_64"|"Linux aarch64")
 	for odd in picky cached alone short,eintr; do
