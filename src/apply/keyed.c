@@ -46,6 +46,22 @@ int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m,
 	return 0;
 }
 
+/* What came of it before and cannot be written (an earlier session's sync failed)
+ * may still be in memory, and read well; a sync of the whole file system would
+ * not say it again, that of the file does. */
+static bool is_durable(struct apply *a, struct stage *s, struct err *err)
+{
+	struct pulse *p;
+	int r;
+
+	if (a->no_sync)
+		return true;
+	p = pulse_begin(a);
+	r = fsys_sync(s->fd, err);
+	pulse_end(p);
+	return r == 0;
+}
+
 /* Hash what came of it before; *length is how much of it is good. */
 static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
 		     struct err *err)
@@ -58,7 +74,7 @@ static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
 	if (r < 0)
 		return r;
 	if (fsys_fstat(s->fd, &st, err) == 0 && st.type == FSYS_FILE &&
-	    st.size <= s->size)
+	    st.size > 0 && st.size <= s->size && is_durable(a, s, err))
 		size = st.size;
 	while (r == 0 && at < size) {
 		uint64_t left = size - at;
