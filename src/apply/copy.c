@@ -16,6 +16,16 @@ int copy_room(struct apply *a, struct err *err)
 	return 0;
 }
 
+/* What cannot be written (maybe what came before) is no fault of what is copied:
+ * to be sent it would help nobody. */
+static int spoiled(struct apply *a, struct stage *s, uint64_t id,
+		   const struct err *err, int r)
+{
+	if (r < 0)
+		stage_spoil(a, s, id, r, err->msg);
+	return r;
+}
+
 /* The bytes that count, from `fd` on: of the copy if it is made (fd is its own),
  * else of what is copied, which makes it. */
 static int copied(struct apply *a, struct stage *s, int fd, uint64_t from,
@@ -41,8 +51,9 @@ static int copied(struct apply *a, struct stage *s, int fd, uint64_t from,
 		if ((size_t)n != want)
 			return err_set(err, ERR_MISMATCH, "short copy");
 		if (fd != s->fd)
-			r = direct_write(a, s, m->id, a->copy_bytes, want,
-					 at + done, err);
+			r = spoiled(a, s, m->id, err,
+				    direct_write(a, s, m->id, a->copy_bytes,
+						 want, at + done, err));
 		hash_update(a->copy_hash, a->copy_bytes, want);
 		hash_update(stage_hash(a, s), a->copy_bytes, want);
 		done += want;
@@ -117,7 +128,7 @@ static int copy_range(struct apply *a, struct stage *s, uint64_t at,
 	if (fd < 0)
 		return fd;
 	if (a->copies)
-		r = direct_settle(a, m->id, err);
+		r = spoiled(a, s, m->id, err, direct_settle(a, m->id, err));
 	while (r == 0 && n > 0 && done < m->length) {
 		uint64_t left = m->length - done;
 
@@ -163,6 +174,8 @@ int stage_copy(struct apply *a, const struct msg_copy *m, struct err *err)
 		return 0;
 	if (r == -ERR_MEMORY)
 		return r;
+	if (s->code)
+		return 0;
 	stage_spoil(a, s, m->id, r == -ERR_NO_SPACE ? r : -ERR_MISMATCH,
 		    err->msg);
 	return s->code == ERR_NO_SPACE

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "apply_local.h"
+#include "snapsync/clock.h"
 #include "snapsync/thread.h"
 
 #define ALIGN 4096u
@@ -29,7 +30,8 @@ struct direct {
 	unsigned char *bytes; /* PIECES of PIECE, aligned */
 	uint64_t id;	      /* of the stage that is being written, or 0 */
 	int fd;		      /* its */
-	bool on;	      /* fd goes past the cache */
+	bool begun;	      /* some of its bytes are or were in pieces */
+	bool on; /* and go past the cache: since the first whole one */
 	bool threaded;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -101,14 +103,31 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Until at most `most` are on their way. */
-static void wait_for(struct direct *d, unsigned most)
+/* The client is told that there is life: a disk may stand still for long.  The
+ * session finds out by itself if that cannot be said. */
+static void sign_of_life(struct apply *a, struct direct *d)
 {
+	struct err lost;
+
+	pthread_mutex_unlock(&d->lock);
+	if (serve_number(a, MSG_PING, 0, &lost) == 0)
+		serve_flush(a, 0, &lost);
+	pthread_mutex_lock(&d->lock);
+}
+
+/* Until at most `most` are on their way. */
+static void wait_for(struct apply *a, struct direct *d, unsigned most)
+{
+	int64_t until = clock_mono() + pulse_step(a);
+
 	while (d->count > most) {
-		if (d->threaded)
-			pthread_cond_wait(&d->done, &d->lock);
-		else
+		if (!d->threaded) {
 			write_first(d);
+		} else if (!thread_wait(&d->done, &d->lock, until) &&
+			   clock_mono() >= until) {
+			sign_of_life(a, d);
+			until = clock_mono() + pulse_step(a);
+		}
 	}
 }
 
@@ -117,7 +136,7 @@ static bool init_locks(struct direct *d)
 	if (pthread_mutex_init(&d->lock, NULL) != 0)
 		return false;
 	if (pthread_cond_init(&d->work, NULL) == 0) {
-		if (pthread_cond_init(&d->done, NULL) == 0)
+		if (thread_cond(&d->done))
 			return true;
 		pthread_cond_destroy(&d->work);
 	}
@@ -147,12 +166,12 @@ static struct direct *direct_of(struct apply *a)
 }
 
 /* The piece that was filled goes; there is an empty one then. */
-static void hand_over(struct direct *d)
+static void hand_over(struct apply *a, struct direct *d)
 {
 	pthread_mutex_lock(&d->lock);
 	d->count++;
 	pthread_cond_signal(&d->work);
-	wait_for(d, PIECES - 1);
+	wait_for(a, d, PIECES - 1);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -178,17 +197,19 @@ int direct_settle(struct apply *a, uint64_t id, struct err *err)
 	if (!d || id == 0 || d->id != id)
 		return 0;
 	d->id = 0;
-	if (!d->on)
+	if (!d->begun)
 		return 0;
+	d->begun = false;
 	n = filling(d);
 	len = d->pieces[n].len;
 	at = d->pieces[n].at;
-	rest = len % ALIGN;
+	/* Less than a whole piece is not worth waiting for the disk. */
+	rest = d->on ? len % ALIGN : len;
 	d->pieces[n].len = len - rest;
 	if (len > rest)
-		hand_over(d);
+		hand_over(a, d);
 	pthread_mutex_lock(&d->lock);
-	wait_for(d, 0);
+	wait_for(a, d, 0);
 	r = d->code;
 	if (r < 0)
 		*err = d->err;
@@ -197,7 +218,8 @@ int direct_settle(struct apply *a, uint64_t id, struct err *err)
 	d->code = 0;
 	pthread_mutex_unlock(&d->lock);
 	d->pieces[n].len = 0;
-	fsys_direct(d->fd, false);
+	if (d->on)
+		fsys_direct(d->fd, false);
 	d->on = false;
 	return r < 0 || rest == 0
 		       ? r
@@ -217,9 +239,18 @@ static void leave(struct apply *a, struct direct *d)
 		stage_spoil(a, s, id, r, why.msg);
 }
 
+/* A whole piece.  Where the file system does not want it so after all, the
+ * thread writes as the session would. */
+static void piece_full(struct apply *a, struct direct *d)
+{
+	if (!d->on && a->past_cache)
+		d->on = a->past_cache = fsys_direct(d->fd, true);
+	hand_over(a, d);
+}
+
 /* Into the pieces, which begin at `at` if they are empty. */
-static int fill(struct direct *d, const unsigned char *p, size_t n, uint64_t at,
-		struct err *err)
+static int fill(struct apply *a, struct direct *d, const unsigned char *p,
+		size_t n, uint64_t at, struct err *err)
 {
 	int r;
 
@@ -236,7 +267,7 @@ static int fill(struct direct *d, const unsigned char *p, size_t n, uint64_t at,
 		n -= part;
 		at += part;
 		if (to->len == PIECE)
-			hand_over(d);
+			piece_full(a, d);
 	}
 	pthread_mutex_lock(&d->lock);
 	r = d->code;
@@ -249,18 +280,20 @@ static int fill(struct direct *d, const unsigned char *p, size_t n, uint64_t at,
 int direct_write(struct apply *a, struct stage *s, uint64_t id,
 		 const unsigned char *p, size_t n, uint64_t at, struct err *err)
 {
-	struct direct *d;
+	struct direct *d = a->direct;
 	size_t head = (size_t)(ALIGN - at % ALIGN) % ALIGN;
 	int r;
 
-	if (!a->past_cache || s->size < DIRECT_MIN || !(d = direct_of(a)))
+	/* What is in pieces goes on so, or what follows would overtake it. */
+	if ((!d || d->id != id) &&
+	    (!a->past_cache || s->size < DIRECT_MIN || !(d = direct_of(a))))
 		return fsys_pwrite_full(s->fd, p, n, at, err);
 	if (d->id != id) {
 		leave(a, d);
 		d->id = id;
 		d->fd = s->fd;
 	}
-	if (!d->on) {
+	if (!d->begun) {
 		head = head < n ? head : n;
 		r = fsys_pwrite_full(s->fd, p, head, at, err);
 		if (r < 0 || head == n)
@@ -268,13 +301,9 @@ int direct_write(struct apply *a, struct stage *s, uint64_t id,
 		p += head;
 		n -= head;
 		at += head;
-		d->on = fsys_direct(s->fd, true);
-		if (!d->on) {
-			a->past_cache = false;
-			return fsys_pwrite_full(s->fd, p, n, at, err);
-		}
+		d->begun = true;
 	}
-	return fill(d, p, n, at, err);
+	return fill(a, d, p, n, at, err);
 }
 
 void direct_release(struct apply *a)

@@ -4,7 +4,6 @@
  * now and then that there is life.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "apply_local.h"
 #include "snapsync/clock.h"
@@ -25,14 +24,11 @@ struct pulse {
 static bool goes_on(struct pulse *p)
 {
 	int64_t until = clock_mono() + p->step;
-	struct timespec t = {.tv_sec = (time_t)(until / CLOCK_SECOND),
-			     .tv_nsec = (long)(until % CLOCK_SECOND)};
-	bool stop;
-	int r = 0;
+	bool stop, early = true;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->stop && r == 0)
-		r = pthread_cond_timedwait(&p->over, &p->lock, &t);
+	while (!p->stop && early)
+		early = thread_wait(&p->over, &p->lock, until);
 	stop = p->stop;
 	pthread_mutex_unlock(&p->lock);
 	return !stop;
@@ -52,19 +48,6 @@ static void *beat(void *arg)
 	return NULL;
 }
 
-static bool init_cond(pthread_cond_t *c)
-{
-	pthread_condattr_t steady;
-	bool ok = pthread_condattr_init(&steady) == 0;
-
-	if (!ok)
-		return false;
-	ok = pthread_condattr_setclock(&steady, CLOCK_MONOTONIC) == 0 &&
-	     pthread_cond_init(c, &steady) == 0;
-	pthread_condattr_destroy(&steady);
-	return ok;
-}
-
 int64_t pulse_step(const struct apply *a)
 {
 	int64_t step = CLOCK_SECOND / 16 * (int64_t)a->hello.timeout;
@@ -80,7 +63,7 @@ struct pulse *pulse_begin(struct apply *a)
 		return NULL;
 	p->a = a;
 	p->step = pulse_step(a);
-	if (!init_cond(&p->over)) {
+	if (!thread_cond(&p->over)) {
 		free(p);
 		return NULL;
 	}

@@ -46,6 +46,34 @@ for error in EIO ENOSPC; do
 	done
 done
 ok "some of them failed in the thread" test "$named" -gt 2
+# What was to be written before a copy fails when the copy is made: not the copy's fault.
+named=0
+for when in 2 3 4; do
+	fresh; some $((12 * M + 99)) >"$S/a"; run_sync "$S" "$D"; settle
+	cat "$S/a" >"$T/x"; { some $((2 * M + M / 2)); cat "$T/x"; } >"$S/a"
+	helper_with "-e trace=pwrite64 -e inject=pwrite64:error=EIO:delay_enter=300ms:when=$when"
+	case $errors in "snapsync: a: "*"nput/output error"*) named=$((named + 1)) ;; esac
+	unlike "EIO at $when before a copy: nobody changed anything" "$out$errors" 'somebody else'
+	run_sync "$S" "$D"; is "EIO at $when before a copy, and then: 0" $rc 0; right "EIO at $when before a copy"
+done
+ok "and it is named" test "$named" -gt 0
+# A disk that stands still for longer than the client waits for an answer.
+if [ $can -gt 0 ]; then # a write of the session's own cannot be told from its end
+	fresh; echo k >"$S/k"; run_sync "$S" "$D"; some $((20 * M)) >"$S/a"
+	more="--timeout 2"; helper_with "-e trace=pwrite64 -e inject=pwrite64:delay_enter=5s:when=3"; more=
+	is "a disk that stands still" "$rc $errors" "0 "; right "a disk that stands still"
+fi
+# Many short runs between holes are not waited for one by one.
+fresh; truncate -s $((16 * M)) "$S/runs"
+for i in 1 2 3 4 5 6 7; do some 65536 | dd of="$S/runs" bs=65536 seek=$((i * 32)) conv=notrunc 2>/dev/null; done
+helper_with -e trace=fcntl; is "short runs between holes go through the cache" "$(past)" $((can > 0)); right "short runs"
+# What an earlier session left may be in memory only.
+fresh; some $((40 * M)) >"$S/long"
+"$SNAPSYNC" --bwlimit=20M --state-dir "$T/state" "$S" "$D" >"$T/.bg" 2>&1 & BG=$!
+come() { test "$(stat -c %s "$D"/.snapsync/tmp/part-* 2>/dev/null)" -ge $((20 * M)); }; await come; kill -9 $BG; wait $BG 2>/dev/null
+part=$(ls "$D"/.snapsync/tmp/part-*); more=--stats; settle
+helper_with "-P $part -e trace=fsync -e inject=fsync:error=EIO"; more=
+is "what cannot be made durable" $rc 0; ok "is sent again" test "$(stat_of 'Bytes sent')" -ge $((40 * M)); right "what cannot be made durable"
 case $(uname -sm) in
 "Linux x86_64"|"Linux aarch64")
 	for odd in picky cached alone short,eintr; do
