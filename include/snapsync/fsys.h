@@ -131,6 +131,8 @@ int fsys_rewind(int fd, struct err *err);
 void fsys_sequential(int fd);
 /* Its first `length` bytes will be read soon: a hint. */
 void fsys_will_need(int fd, uint64_t length);
+/* What is read next should come from the disk (if the pages are not dirty). */
+void fsys_uncache(int fd);
 
 /* Durability.  A failed sync is final: the data must be taken for lost. */
 int fsys_sync(int fd, struct err *err);	     /* fsync */

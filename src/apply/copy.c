@@ -16,7 +16,7 @@ int copy_room(struct apply *a, struct err *err)
 	return 0;
 }
 
-/* What cannot be written (maybe what came before) is no fault of what is copied:
+/* What cannot be written (maybe what came before), or not read again, is no fault of what is copied:
  * to be sent it would help nobody. */
 static int spoiled(struct apply *a, struct stage *s, uint64_t id,
 		   const struct err *err, int r)
@@ -47,7 +47,8 @@ static int copied(struct apply *a, struct stage *s, int fd, uint64_t from,
 					    from + done, err);
 
 		if (n < 0)
-			return (int)n;
+			return fd == s->fd ? spoiled(a, s, m->id, err, (int)n)
+					   : (int)n;
 		if ((size_t)n != want)
 			return err_set(err, ERR_MISMATCH, "short copy");
 		if (fd != s->fd)

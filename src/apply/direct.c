@@ -41,7 +41,8 @@ struct direct {
 	struct piece pieces[PIECES];
 	unsigned first, count;
 	bool quit, refused;
-	int code; /* the first failure */
+	bool mute; /* the client cannot be told anything */
+	int code;  /* the first failure */
 	struct err err;
 };
 
@@ -110,19 +111,21 @@ static void sign_of_life(struct apply *a, struct direct *d)
 	struct err lost;
 
 	pthread_mutex_unlock(&d->lock);
-	if (serve_number(a, MSG_PING, 0, &lost) == 0)
-		serve_flush(a, 0, &lost);
+	d->mute = d->mute || serve_number(a, MSG_PING, 0, &lost) < 0 ||
+		  serve_flush(a, 0, &lost) < 0;
 	pthread_mutex_lock(&d->lock);
 }
 
 /* Until at most `most` are on their way. */
 static void wait_for(struct apply *a, struct direct *d, unsigned most)
 {
-	int64_t until = clock_mono() + pulse_step(a);
+	int64_t until = a->spoke + pulse_step(a);
 
 	while (d->count > most) {
 		if (!d->threaded) {
 			write_first(d);
+		} else if (d->mute) {
+			pthread_cond_wait(&d->done, &d->lock);
 		} else if (!thread_wait(&d->done, &d->lock, until) &&
 			   clock_mono() >= until) {
 			sign_of_life(a, d);

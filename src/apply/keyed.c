@@ -48,8 +48,10 @@ int keyed_begin(struct apply *a, struct stage *s, const struct msg_stage *m,
 
 /* What came of it before and cannot be written (an earlier session's sync failed)
  * may still be in memory, and read well; a sync of the whole file system would
- * not say it again, that of the file does. */
-static bool is_durable(struct apply *a, struct stage *s, struct err *err)
+ * not say it again, that of the file does, once: what it says is acted on here.
+ * Where that is not so either, it is to be read from the disk, not from there. */
+static bool is_durable(struct apply *a, struct stage *s, uint64_t id,
+		       struct err *err)
 {
 	struct pulse *p;
 	int r;
@@ -59,12 +61,19 @@ static bool is_durable(struct apply *a, struct stage *s, struct err *err)
 	p = pulse_begin(a);
 	r = fsys_sync(s->fd, err);
 	pulse_end(p);
-	return r == 0;
+	if (r == 0) {
+		fsys_uncache(s->fd);
+		return true;
+	}
+	r = fsys_truncate(s->fd, 0, err);
+	if (r < 0)
+		stage_spoil(a, s, id, r, err->msg);
+	return false;
 }
 
 /* Hash what came of it before; *length is how much of it is good. */
-static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
-		     struct err *err)
+static int hash_kept(struct apply *a, struct stage *s, uint64_t id,
+		     uint64_t *length, struct err *err)
 {
 	struct fsys_stat st;
 	uint64_t at = 0, silent = 0, size = 0;
@@ -74,7 +83,7 @@ static int hash_kept(struct apply *a, struct stage *s, uint64_t *length,
 	if (r < 0)
 		return r;
 	if (fsys_fstat(s->fd, &st, err) == 0 && st.type == FSYS_FILE &&
-	    st.size > 0 && st.size <= s->size && is_durable(a, s, err))
+	    st.size > 0 && st.size <= s->size && is_durable(a, s, id, err))
 		size = st.size;
 	while (r == 0 && at < size) {
 		uint64_t left = size - at;
@@ -103,7 +112,7 @@ int keyed_offer(struct apply *a, struct stage *s, uint64_t id, struct err *err)
 	int r = 0;
 
 	if (!s->code) { /* else its PLACE will say what is wrong */
-		r = hash_kept(a, s, &m.length, err);
+		r = hash_kept(a, s, id, &m.length, err);
 		m.hash = hash_digest(a->keyed_hash);
 		s->received = m.length;
 	}

@@ -467,6 +467,7 @@ static void release(struct apply *a)
 	confine_forget(a);
 	for (i = 0; i < APPLY_CACHE; i++)
 		buf_release(&a->cache[i].path);
+	a->link = NULL; /* nobody is told anything any more */
 	stage_release(a);
 	backup_free(a->backup);
 	map_release(&a->owners);

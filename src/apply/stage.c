@@ -32,6 +32,8 @@ void stage_spoil(struct apply *a, struct stage *s, uint64_t id, int code,
 	struct err ignored;
 
 	s->code = code < 0 ? -code : code;
+	if (s->code == ERR_VANISHED) /* that would be a drop */
+		s->code = ERR_IO;
 	snprintf(s->text, sizeof(s->text), "%.120s", text);
 	if (a->pending == id) { /* there is no file yet */
 		a->pending = 0;
@@ -263,8 +265,10 @@ int stage_drop(struct apply *a, uint64_t id, struct err *err)
 		a->current = 0;
 	if (a->keyed == id)
 		a->keyed = 0;
-	if (!s->code)
-		stage_spoil(a, s, id, ERR_VANISHED, "dropped");
+	if (!s->code) {
+		stage_spoil(a, s, id, ERR_IO, "dropped");
+		s->code = ERR_VANISHED;
+	}
 	return 0;
 }
 

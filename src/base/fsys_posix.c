@@ -338,6 +338,11 @@ void fsys_will_need(int fd, uint64_t length)
 	posix_fadvise(fd, 0, (off_t)length, POSIX_FADV_WILLNEED);
 }
 
+void fsys_uncache(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* Not retried after EINTR: a second call could report success for data that
  * the first one lost. */
 int fsys_sync(int fd, struct err *err)

@@ -72,6 +72,10 @@ fresh; some $((40 * M)) >"$S/long"
 "$SNAPSYNC" --bwlimit=20M --state-dir "$T/state" "$S" "$D" >"$T/.bg" 2>&1 & BG=$!
 come() { test "$(stat -c %s "$D"/.snapsync/tmp/part-* 2>/dev/null)" -ge $((20 * M)); }; await come; kill -9 $BG; wait $BG 2>/dev/null
 part=$(ls "$D"/.snapsync/tmp/part-*); more=--stats; settle
+# (It is said once: the helper dies before it hears from the client, and the next sync is right.)
+cp "$part" "$T/part"; helper_with "-P $part -e trace=fsync,ftruncate -e inject=fsync:error=EIO -e inject=ftruncate:signal=KILL:when=2"
+ok "cut off before an answer: $rc" test $rc != 0; is "and what cannot be made durable is gone" "$(stat -c %s "$part")" 0
+cp "$T/part" "$part"
 helper_with "-P $part -e trace=fsync -e inject=fsync:error=EIO"; more=
 is "what cannot be made durable" $rc 0; ok "is sent again" test "$(stat_of 'Bytes sent')" -ge $((40 * M)); right "what cannot be made durable"
 case $(uname -sm) in
