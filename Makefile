@@ -6,6 +6,7 @@ DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
 BUILD ?= build
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes \
@@ -115,36 +116,36 @@ deps:
 	@sh contrib/deps.sh
 # The sub-makes ask pkg-config anew: deps may just have installed it.
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@BUILD=$(BUILD) SRC="$(SRC)" DEST="$(DEST)" sh contrib/demo.sh
 check:
 	@sh contrib/deps.sh --tests
-	@$(MAKE) --no-print-directory test-programs
-	@$(MAKE) --no-print-directory POSIX=1 BUILD=$(BUILD)-posix test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) POSIX=1 BUILD=$(BUILD)-posix test-programs
 	@BUILD=$(BUILD) sh tests/run.sh
 check-asan:
 	@sh contrib/deps.sh --tests
-	@$(MAKE) --no-print-directory SANITIZE=1 BUILD=$(BUILD)-asan test-programs
-	@$(MAKE) --no-print-directory SANITIZE=1 POSIX=1 BUILD=$(BUILD)-asan-posix test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 BUILD=$(BUILD)-asan test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=1 POSIX=1 BUILD=$(BUILD)-asan-posix test-programs
 	@BUILD=$(BUILD)-asan sh tests/run.sh
 # make torture SECONDS=3600 SEED=1 WAY=ssh-faults
 torture:
 	@sh contrib/deps.sh --tests
-	@$(MAKE) --no-print-directory test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@BUILD=$(BUILD) sh tests/model/torture.sh "$(or $(SECONDS),60)" "$(SEED)" "$(WAY)"
 # Every system call that can fail, and memory: some fifteen minutes.
 faults:
 	@sh contrib/deps.sh --tests
-	@$(MAKE) --no-print-directory test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) test-programs
 	@FULL=1 BUILD=$(BUILD) prove -v --timer -e '' tests/integration/52-faults.sh tests/integration/57-strain.sh
 # make fuzz SECONDS=3600 TARGET=msg (without TARGET: one after the other)
 fuzz:
 	@sh contrib/deps.sh --tests --fuzz
-	@$(MAKE) --no-print-directory CC=clang SANITIZE=1 FUZZ=1 BUILD=$(BUILD)-fuzz fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang SANITIZE=1 FUZZ=1 BUILD=$(BUILD)-fuzz fuzz-programs
 	@BUILD=$(BUILD)-fuzz sh tests/fuzz/run.sh "$(or $(SECONDS),60)" "$(TARGET)"
 # make bench ENTRIES=1000000
 bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates $(BUILD)/tests/manyfiles
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/bench-walk $(BUILD)/tests/bench-rates $(BUILD)/tests/manyfiles
 	@BUILD=$(BUILD) sh tests/bench/bench.sh $(ENTRIES)
 lint:
 	@sh contrib/deps.sh --tests --lint

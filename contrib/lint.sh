@@ -55,8 +55,9 @@ done
 dup=$(nm "${BUILD:-build}/libsnapsync.a" 2>/dev/null | awk '$2=="T"{print $3}' | sort | uniq -d)
 [ -z "$dup" ] || say "exported twice: $dup"
 for m in man/*.[15]; do mandoc -T lint -W warning "$m" || bad=1; done
-make -s BUILD=build-lint-gcc CC=gcc all || say "gcc: warnings"
-make -s BUILD=build-lint-clang CC=clang all || say "clang: warnings"
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || jobs=1
+make -s -j"$jobs" BUILD=build-lint-gcc CC=gcc all || say "gcc: warnings"
+make -s -j"$jobs" BUILD=build-lint-clang CC=clang all || say "clang: warnings"
 # What clang-format does differs from version to version; Debian 12's is the judge.
 case $(clang-format --version) in
 *' version 14.'*) find src include tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} + || say "layout: make format" ;;
