@@ -35,7 +35,7 @@ at_exit "kill $BG 2>/dev/null; wait $BG 2>/dev/null"
 some $((60 * M + 3)) >"$S/long"; part() { ls "$D"/.snapsync/tmp/part-* >/dev/null 2>&1; }; await part
 for i in 1 2 3; do some $((L + i * 1001)) >"$S/m$i"; sleep 0.3; done
 ok "what came meanwhile overtakes it" await test -f "$D/m2"
-await test -f "$D/long"; await cmp -s "$S/m3" "$D/m3"; kill $BG; wait $BG 2>/dev/null; right "two at a time"
+await "$TREECMP" "$S" "$D"; kill $BG; wait $BG 2>/dev/null; right "two at a time"
 # A write that fails, at any place; one that the file system does not want so; a switch that is not there.
 for error in EIO ENOSPC; do
 	for when in 2 3 4 5..6 8 9+2; do
