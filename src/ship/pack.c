@@ -41,7 +41,7 @@
 #define SPARE_END 0.8		/* at LEVEL_SPARE: it has no longer */
 #define SPARE_BYTES (1u << 20)	/* measured before; a quarter of it content */
 #define SPARE_TRIED (3u << 20)	/* measured before it may end */
-#define SPARE_AGAIN (16u << 20) /* bytes until it is tried again */
+#define SPARE_AGAIN (4u << 20)	/* bytes until it is tried again */
 #define SPARE_PRESS 4096u	/* then a thread is worth it from here on */
 #define PAUSE_MAX (200 * CLOCK_MS) /* a longer one between blocks counts so */
 
